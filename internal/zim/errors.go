@@ -1,0 +1,109 @@
+package zim
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+)
+
+// Failure says why a call brought no return code.
+type Failure string
+
+// Failures. Their texts are constant, so that a message made of one does not change from call to call.
+const (
+	FailureNone        Failure = ""
+	FailureCancelled   Failure = "the call was cancelled"
+	FailureNoTurn      Failure = "no turn to send came in time"
+	FailureTimeout     Failure = "no answer in time"
+	FailureConnection  Failure = "the connection failed"
+	FailureCertificate Failure = "the server's certificate is not trusted"
+	FailureHTTPStatus  Failure = "the answer has an HTTP status other than 200"
+	FailureNotJSON     Failure = "the answer is not ZIM's JSON"
+	FailureTooLarge    Failure = "the answer is too large"
+)
+
+// Error is what every failed call returns. It holds nothing that the request was signed with: no secret, signature or URL.
+type Error struct {
+	// Action that failed.
+	Action Action
+	// Class of the failure: decides what to do about it.
+	Class Class
+	// Code that ZIM answered; CodeOK if there was no code, and then Failure says why.
+	Code Code
+	// Failure is why there was no return code.
+	Failure Failure
+	// HTTPStatus of the answer; 0 if there was none.
+	HTTPStatus int
+	// RequestID that ZIM gave, for the vendor's support. It changes from call to call: log it, do not show it.
+	RequestID string
+	// MaybeDone is true if ZIM may have carried the call out although no usable answer came.
+	MaybeDone bool
+	// cause is kept for errors.Is on context errors, and to tell the log what the network said.
+	cause error
+}
+
+// Error implements error. Its text is stable for the same failure.
+func (e *Error) Error() string {
+	switch {
+	case e.Code != CodeOK:
+		return fmt.Sprintf("%s: ZIM answered %d (%s)", e.Action, e.Code, e.Code)
+	case e.HTTPStatus != 0 && e.Failure == FailureHTTPStatus:
+		return fmt.Sprintf("%s: %s: %d", e.Action, e.Failure, e.HTTPStatus)
+	default:
+		return fmt.Sprintf("%s: %s", e.Action, e.Failure)
+	}
+}
+
+// Unwrap gives access to the context's error, if that is what ended the call.
+func (e *Error) Unwrap() error {
+	return e.cause
+}
+
+// ClassOf returns the class of a failed call; ClassOK for nil, and ClassTransient for an error of another kind.
+func ClassOf(err error) Class {
+	if err == nil {
+		return ClassOK
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return ClassTransient
+}
+
+// CodeOf returns ZIM's code for a failed call; CodeOK if there was none.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return CodeOK
+}
+
+// transportError turns what net/http returned into an Error. It never keeps the *url.Error, whose text holds the signed URL.
+func transportError(ctx context.Context, action Action, err error) *Error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	result := &Error{Action: action, Class: ClassTransient, Failure: FailureConnection, MaybeDone: true}
+	opError, isOpError := errors.AsType[*net.OpError](err)
+	_, isCertificateError := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		result.Failure, result.cause = FailureCancelled, context.Canceled
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+		result.Failure = FailureTimeout
+	case isCertificateError:
+		result.Failure, result.MaybeDone = FailureCertificate, false
+	case isOpError && (opError.Op == "dial" || opError.Op == "proxyconnect"):
+		result.MaybeDone = false
+	}
+	return result
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}

@@ -1,0 +1,36 @@
+package zim
+
+import (
+	"context"
+	"net/http"
+)
+
+// UserRegister registers a user with ZIM. A user that is registered already is no error.
+//
+// https://www.zegocloud.com/docs/zim-server/user/batch-register-users
+func (c *Client) UserRegister(ctx context.Context, userID string) error {
+	type user struct {
+		UserID   string `json:"UserId"`
+		UserName string `json:"UserName"`
+	}
+	body := struct {
+		UserInfo []user `json:"UserInfo"`
+	}{[]user{{UserID: userID, UserName: userID}}}
+	var answer struct {
+		ErrorList []struct {
+			UserID  string `json:"UserId"`
+			SubCode Code   `json:"SubCode"`
+		}
+	}
+	err := c.call(ctx, apiCall{action: ActionUserRegister, method: http.MethodPost, body: body}, &answer)
+
+	// What became of the one user stands in ErrorList, whatever Code says; there is nothing in it when all went well.
+	for _, failed := range answer.ErrorList {
+		class := Classify(ActionUserRegister, failed.SubCode)
+		if class == ClassOK {
+			return nil
+		}
+		return &Error{Action: ActionUserRegister, Class: class, Code: failed.SubCode}
+	}
+	return err
+}
