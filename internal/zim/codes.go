@@ -70,6 +70,7 @@ const (
 	CodeNoProduction        Code = 100000016
 	CodeServiceNotEnabled   Code = 100000017
 	CodeInvalidParameter    Code = 660000002
+	CodeNotOffered          Code = 660000028
 	CodeRoomNotFound        Code = 660300001
 	CodeFrequencyLimit      Code = 660300005
 	CodeRoomEmpty           Code = 660300008

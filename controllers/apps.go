@@ -1,0 +1,161 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// app is what the operator knows of a ZimApp. It is never changed once it is in the registry.
+type app struct {
+	name       types.NamespacedName
+	uid        types.UID
+	account    zim.Account
+	fromUserID string
+	// rate is spec.requestsPerSecond.
+	rate int
+	// credentials are what client signs with; kept to tell whether a changed Secret or ZimApp changes them.
+	credentials credentials
+	// revision names the state of ZimApp and Secret, so that a room that is stalled can tell that it may try again.
+	revision string
+	// accepted means that ZIM has accepted the credentials at some time, so that the app speaks for its account.
+	accepted bool
+	// refusal says why the app can't be used now; nil if it can.
+	refusal *verdict
+	// failures counts refusals by ZIM in a row; nextProbe is when ZIM is asked again.
+	failures  int
+	nextProbe time.Time
+	// client sends calls for rooms; nil until ZIM accepted the credentials.
+	client *zim.Client
+}
+
+func (a *app) refusalReason() string {
+	if a.refusal == nil {
+		return ""
+	}
+	return a.refusal.reason
+}
+
+// credentials are what decides whether ZIM accepts a call.
+type credentials struct {
+	endpoint     string
+	serverSecret string
+	fromUserID   string
+}
+
+// appRegistry holds what passes over ZimApps found, for the passes over ZimRooms. It is safe for concurrent use.
+type appRegistry struct {
+	mu       sync.RWMutex
+	apps     map[types.NamespacedName]*app
+	limiters map[zim.Account]*zim.Limiter
+
+	// changed is called, without the lock, after an app became known, changed in a way that matters to rooms, or went.
+	changed func(types.NamespacedName)
+	// frozen asks for a pass over the ZimApp.
+	frozen func(...reconcile.Request)
+}
+
+func newAppRegistry(changed func(types.NamespacedName), frozen func(...reconcile.Request)) *appRegistry {
+	return &appRegistry{
+		apps:     map[types.NamespacedName]*app{},
+		limiters: map[zim.Account]*zim.Limiter{},
+		changed:  changed,
+		frozen:   frozen,
+	}
+}
+
+// get returns what is known of a ZimApp; nil before the first pass over it, and after it went.
+func (r *appRegistry) get(name types.NamespacedName) *app {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.apps[name]
+}
+
+// put records what a pass over a ZimApp found.
+func (r *appRegistry) put(next *app) {
+	r.mu.Lock()
+	previous := r.apps[next.name]
+	r.apps[next.name] = next
+	r.setRates(next.account)
+	if previous != nil && previous.account != next.account {
+		r.setRates(previous.account)
+	}
+	r.mu.Unlock()
+	if previous == nil || previous.revision != next.revision || previous.refusalReason() != next.refusalReason() {
+		r.changed(next.name)
+	}
+}
+
+// remove forgets a ZimApp that is gone.
+func (r *appRegistry) remove(name types.NamespacedName) {
+	r.mu.Lock()
+	previous := r.apps[name]
+	delete(r.apps, name)
+	if previous != nil {
+		r.setRates(previous.account)
+	}
+	r.mu.Unlock()
+	if previous != nil {
+		r.changed(name)
+	}
+}
+
+// freeze records that ZIM refused a call which the client made for the app: no room calls any more until a probe of the ZimApp
+// succeeds. An answer to a client that has been replaced meanwhile changes nothing.
+func (r *appRegistry) freeze(name types.NamespacedName, client *zim.Client, refusal verdict, now time.Time) {
+	r.mu.Lock()
+	current := r.apps[name]
+	hit := current != nil && current.client == client && current.refusal == nil
+	if hit {
+		next := *current
+		next.refusal, next.failures = &refusal, 1
+		next.nextProbe = now.Add(probeBackoff.delay(next.failures))
+		r.apps[name] = &next
+	}
+	r.mu.Unlock()
+	if hit {
+		r.frozen(reconcile.Request{NamespacedName: name})
+	}
+}
+
+// limiter returns the limiter of an account, the same for all its apps.
+func (r *appRegistry) limiter(account zim.Account, requestsPerSecond int) *zim.Limiter {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	limiter := r.limiters[account]
+	if limiter == nil {
+		limiter = zim.NewLimiter(requestsPerSecond)
+		r.limiters[account] = limiter
+	}
+	return limiter
+}
+
+// rate returns the calls a second that an account may make: the smallest allowance of its accepted apps.
+func (r *appRegistry) rate(account zim.Account) int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.smallestRate(account)
+}
+
+// setRates needs the lock.
+func (r *appRegistry) setRates(account zim.Account) {
+	limiter, rate := r.limiters[account], r.smallestRate(account)
+	if limiter != nil && rate > 0 {
+		limiter.SetRate(rate)
+	}
+}
+
+// smallestRate needs the lock. It is 0 if no accepted app speaks for the account.
+func (r *appRegistry) smallestRate(account zim.Account) int {
+	smallest := 0
+	for _, app := range r.apps {
+		if app.accepted && app.account == account && (smallest == 0 || app.rate < smallest) {
+			smallest = app.rate
+		}
+	}
+	return smallest
+}

@@ -1,0 +1,141 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+const (
+	// notOfferedPause is how long an action that the account's plan does not offer is not sent again.
+	notOfferedPause = time.Hour
+
+	// registrationPause is how long an operator user that was registered is not registered again, though ZIM may say that it
+	// does not know it yet.
+	registrationPause = time.Minute
+)
+
+// callMemory is what calls for rooms of one account learn for each other. It is safe for concurrent use.
+type callMemory struct {
+	clock         clock.PassiveClock
+	registrations singleflight.Group
+
+	mu         sync.Mutex
+	notOffered map[accountAction]time.Time // Until when.
+	registered map[accountUser]time.Time   // Since when.
+}
+
+type accountAction struct {
+	account zim.Account
+	action  zim.Action
+}
+
+type accountUser struct {
+	account zim.Account
+	user    string
+}
+
+func newCallMemory(clock clock.PassiveClock) *callMemory {
+	return &callMemory{
+		clock:      clock,
+		notOffered: map[accountAction]time.Time{},
+		registered: map[accountUser]time.Time{},
+	}
+}
+
+// caller sends the calls of one pass for one app, and does what every failed call asks for, whatever the room: register the
+// operator user, hold back what the plan does not offer, freeze an app whose credentials are refused.
+type caller struct {
+	app      *app
+	registry *appRegistry
+	memory   *callMemory
+}
+
+// call runs one call. If ZIM does not know the operator user, it is registered, and the call sent once more.
+func (c *caller) call(
+	ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error,
+) error {
+	if c.memory.isHeldBack(c.app.account, action) {
+		return &zim.Error{Action: action, Class: zim.ClassNotOffered, Code: zim.CodeNotOffered}
+	}
+	err := send(ctx, c.app.client)
+	if zim.ClassOf(err) == zim.ClassOperator {
+		if registerErr := c.register(ctx); registerErr != nil {
+			return c.note(ctx, registerErr)
+		}
+		err = send(ctx, c.app.client)
+	}
+	return c.note(ctx, err)
+}
+
+// note draws the consequences of a failed call that concern more than its room, and logs the request id that the vendor's
+// support asks for.
+func (c *caller) note(ctx context.Context, err error) error {
+	failed, ok := errors.AsType[*zim.Error](err)
+	if !ok {
+		return err
+	}
+	ctrl.LoggerFrom(ctx).V(1).Info("Got no success from ZIM", "action", failed.Action, "code", int(failed.Code),
+		"class", failed.Class, "failure", failed.Failure, "requestID", failed.RequestID)
+	switch {
+	case failed.Class == zim.ClassNotOffered:
+		c.memory.holdBack(c.app.account, failed.Action)
+	case causes[failed.Class].freezes:
+		c.registry.freeze(c.app.name, c.app.client, appVerdictOf(failed), c.memory.clock.Now())
+	}
+	return err
+}
+
+// register registers the app's operator user. Concurrent needs share one call.
+func (c *caller) register(ctx context.Context) error {
+	who := accountUser{account: c.app.account, user: c.app.fromUserID}
+	if c.memory.isRegistered(who) {
+		return nil
+	}
+	_, err, _ := c.memory.registrations.Do(who.account.String()+"/"+who.user, func() (any, error) {
+		if c.memory.isRegistered(who) {
+			return nil, nil
+		}
+		if err := c.app.client.UserRegister(ctx, who.user); err != nil {
+			return nil, err
+		}
+		c.memory.noteRegistered(who)
+		return nil, nil
+	})
+	return err
+}
+
+func (m *callMemory) isHeldBack(account zim.Account, action zim.Action) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.clock.Now().Before(m.notOffered[accountAction{account, action}])
+}
+
+func (m *callMemory) holdBack(account zim.Account, action zim.Action) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := accountAction{account, action}
+	if now := m.clock.Now(); !now.Before(m.notOffered[key]) {
+		m.notOffered[key] = now.Add(notOfferedPause)
+	}
+}
+
+func (m *callMemory) isRegistered(who accountUser) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since, known := m.registered[who]
+	return known && m.clock.Since(since) < registrationPause
+}
+
+func (m *callMemory) noteRegistered(who accountUser) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.registered[who] = m.clock.Now()
+}

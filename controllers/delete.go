@@ -1,0 +1,204 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+const (
+	// waitForApp is how long a deletion waits for a ZimApp or Secret that is gone: a mistake can be mended meanwhile.
+	waitForApp = 10 * time.Minute
+
+	// waitForZIM is how long a deletion goes on asking ZIM to destroy the room.
+	waitForZIM = 24 * time.Hour
+)
+
+// reconcileDelete lets a ZimRoom go: its room is handed over, destroyed, or left to itself. A room that is left behind dies by
+// itself, a room that is destroyed wrongly is an outage; so every doubt is decided against DestroyRoom.
+func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (reconcile.Result, error) {
+	if !controllerutil.ContainsFinalizer(p.room, zimv1alpha1.Finalizer) {
+		return reconcile.Result{}, nil
+	}
+	if p.room.Status.Room == nil {
+		return r.letGo(ctx, p)
+	}
+	found, err := r.apps.resolve(ctx, p.room)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if found.unseen {
+		return reconcile.Result{}, nil // The pass over the ZimApp wakes this room.
+	}
+	handedOver, err := r.handOver(ctx, p, found)
+	if err != nil || handedOver {
+		return reconcile.Result{}, err
+	}
+	if !mustDestroy(p.room) {
+		return r.letGo(ctx, p)
+	}
+	if found.obstacle != nil {
+		return r.waitToDestroy(ctx, p, found)
+	}
+	r.useApp(p, found.app)
+	return r.destroy(ctx, p)
+}
+
+// mustDestroy tells whether the deletion policy asks for the end of a confirmed room.
+func mustDestroy(room *zimv1alpha1.ZimRoom) bool {
+	switch room.Spec.DeletionPolicy {
+	case zimv1alpha1.DeletionPolicyDelete:
+		return true
+	case zimv1alpha1.DeletionPolicyRetain:
+		return false
+	default:
+		return room.Status.Room.Origin == zimv1alpha1.RoomOriginCreated
+	}
+}
+
+// destroy sends DestroyRoom, unless the last try is too recent.
+func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Result, error) {
+	if p.memory.tried == p.attempt() && r.clock.Now().Before(p.memory.nextLook) {
+		return r.comeBack(p), nil
+	}
+	if !p.visit.admit(p.app.account, r.registry.rate(p.app.account)) {
+		return reconcile.Result{}, nil
+	}
+	p.memory.tried = p.attempt()
+	err := p.caller.call(ctx, zim.ActionDestroyRoom, func(ctx context.Context, client *zim.Client) error {
+		return client.DestroyRoom(ctx, p.room.Spec.ID)
+	})
+	if err != nil {
+		return r.retryDestroy(ctx, p, causeOf(err))
+	}
+	r.quota.free(p.app.account)
+	r.emit(p.room, corev1.EventTypeNormal, eventRoomDestroyed, actionDelete)
+	return r.letGo(ctx, p)
+}
+
+// retryDestroy comes back for a room that ZIM did not destroy, for a day.
+func (r *ZimRoomReconciler) retryDestroy(ctx context.Context, p *pass, why cause) (reconcile.Result, error) {
+	if r.clock.Since(p.room.DeletionTimestamp.Time) >= waitForZIM {
+		return r.leaveBehind(ctx, p)
+	}
+	why.reason = zimv1alpha1.ReasonDeleting
+	if why.retry == nil {
+		why.retry = &transientBackoff
+	}
+	return r.finish(ctx, p, deletingOutcome(why))
+}
+
+// waitToDestroy waits for a ZimApp that can't be used: not at all where it can't come back, for a while where it is gone, and
+// for a day where ZIM refuses it.
+func (r *ZimRoomReconciler) waitToDestroy(ctx context.Context, p *pass, found resolution) (reconcile.Result, error) {
+	wait := waitForZIM
+	if isAppGone(found) {
+		final, err := r.isGoneForGood(ctx, p, found)
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		if final {
+			return r.leaveBehind(ctx, p)
+		}
+		wait = waitForApp
+	}
+	left := wait - r.clock.Since(p.room.DeletionTimestamp.Time)
+	if left <= 0 {
+		return r.leaveBehind(ctx, p)
+	}
+	why := causeOfObstacle(found.obstacle)
+	if found.app != nil {
+		why.reason = found.app.refusalReason()
+	}
+	if _, err := r.finish(ctx, p, deletingOutcome(why)); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: left}, nil // Or when the ZimApp changes.
+}
+
+// isAppGone tells whether the credentials are out of reach, as against refused by ZIM.
+func isAppGone(found resolution) bool {
+	if found.app == nil {
+		return true
+	}
+	return found.app.refusalReason() == zimv1alpha1.ReasonSecretNotFound || found.app.refusalReason() == zimv1alpha1.ReasonInvalidSecret
+}
+
+// isGoneForGood tells whether the namespace of the room or the ZimApp is being deleted: then nobody brings a Secret back.
+func (r *ZimRoomReconciler) isGoneForGood(ctx context.Context, p *pass, found resolution) (bool, error) {
+	if found.deleting {
+		return true, nil
+	}
+	namespace, err := namespaceMetadata(ctx, r, p.room.Namespace)
+	if err != nil {
+		return false, err
+	}
+	return !namespace.DeletionTimestamp.IsZero(), nil
+}
+
+func (r *ZimRoomReconciler) leaveBehind(ctx context.Context, p *pass) (reconcile.Result, error) {
+	r.emit(p.room, corev1.EventTypeWarning, eventRoomLeftBehind, actionDelete)
+	return r.letGo(ctx, p)
+}
+
+// letGo drops the finalizer.
+func (r *ZimRoomReconciler) letGo(ctx context.Context, p *pass) (reconcile.Result, error) {
+	return reconcile.Result{}, client.IgnoreNotFound(r.writeFinalizer(ctx, p, false))
+}
+
+// handOver gives the room to the oldest other ZimRoom that names it, if there is one, together with what is known of it; then
+// the finalizer goes. Candidates are read from the API server: rooms that are deleted together would otherwise hand their
+// room to each other, and leave it behind.
+func (r *ZimRoomReconciler) handOver(ctx context.Context, p *pass, found resolution) (bool, error) {
+	if found.app == nil {
+		return false, nil // Nobody knows in which account the room lives.
+	}
+	successor, err := r.findSuccessor(ctx, p.room, found.app.account)
+	if err != nil || successor == nil {
+		return false, err
+	}
+	heir := successor.DeepCopy()
+	if heir.Status.Room == nil {
+		heir.Status.Room, heir.Status.AppRef = p.room.Status.Room, p.room.Status.AppRef
+		lock := client.MergeFromWithOptions(successor, client.MergeFromWithOptimisticLock{})
+		if err := r.Status().Patch(ctx, heir, lock); err != nil {
+			return false, fmt.Errorf("handing the room over to ZimRoom %s: %w", client.ObjectKeyFromObject(heir), err)
+		}
+	}
+	r.emit(p.room, corev1.EventTypeNormal, eventHandedOver, actionDelete)
+	_, err = r.letGo(ctx, p)
+	return true, err
+}
+
+// findSuccessor returns the oldest other ZimRoom of the account that names the room and is not being deleted; suspended or not.
+func (r *ZimRoomReconciler) findSuccessor(
+	ctx context.Context, room *zimv1alpha1.ZimRoom, account zim.Account,
+) (*zimv1alpha1.ZimRoom, error) {
+	var sameID zimv1alpha1.ZimRoomList
+	if err := r.liveReader.List(ctx, &sameID, client.MatchingFields{roomIDIndex: room.Spec.ID}); err != nil {
+		return nil, fmt.Errorf("listing ZimRooms with id %q: %w", room.Spec.ID, err)
+	}
+	var successor *zimv1alpha1.ZimRoom
+	for i := range sameID.Items {
+		other := &sameID.Items[i]
+		if other.UID == room.UID || !other.DeletionTimestamp.IsZero() {
+			continue
+		}
+		in, err := r.speaksFor(ctx, other, account)
+		if err != nil {
+			return nil, err
+		}
+		if in && (successor == nil || isOlder(other, successor)) {
+			successor = other
+		}
+	}
+	return successor, nil
+}

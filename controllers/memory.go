@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// roomMemory is what the operator remembers of a ZimRoom between passes and does not need after a restart.
+type roomMemory struct {
+	uid types.UID
+	// tried is what the last pass that called ZIM, or wanted to, was about. A pass about the same waits for nextLook.
+	tried attempt
+	// nextLook is when the next call is due; zero if none is planned.
+	nextLook time.Time
+	// lastAnswer is when ZIM last answered all that a pass asked.
+	lastAnswer time.Time
+	// failures in a row, reset by a pass that succeeded as a whole.
+	failures int
+	// attributeSeq is the count of attribute changes last seen in the live room.
+	attributeSeq int
+	// lostCreate is a CreateRoom that may have been carried out although its answer got lost.
+	lostCreate *lostCreate
+	// written is the object as the operator last wrote it, until the cache has caught up.
+	written *zimv1alpha1.ZimRoom
+}
+
+// attempt is what can make a pass try again before its backoff is over.
+type attempt struct {
+	generation  int64
+	requestedAt string
+	appRevision string
+}
+
+// lostCreate remembers what a CreateRoom without an answer would have created.
+type lostCreate struct {
+	request zim.CreateRoomRequest
+	time    time.Time
+}
+
+// memories holds a roomMemory for each ZimRoom. It is safe for concurrent use; a roomMemory itself belongs to the one pass that
+// the controller runs for its object at a time.
+type memories struct {
+	mu    sync.Mutex
+	rooms map[types.NamespacedName]*roomMemory
+}
+
+func newMemories() *memories {
+	return &memories{rooms: map[types.NamespacedName]*roomMemory{}}
+}
+
+// of returns the memory of a ZimRoom. One that was deleted and applied again under the same name begins with a new one.
+func (m *memories) of(name types.NamespacedName, uid types.UID) *roomMemory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	memory := m.rooms[name]
+	if memory == nil || memory.uid != uid {
+		memory = &roomMemory{uid: uid}
+		m.rooms[name] = memory
+	}
+	return memory
+}
+
+func (m *memories) forget(name types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.rooms, name)
+}
+
+// newest returns the cached object, or the one that the operator wrote if the cache does not have it yet. Without this the pass
+// that the operator's own first write wakes would not see the confirmed room, and take it for somebody else's.
+func (m *roomMemory) newest(cached *zimv1alpha1.ZimRoom) *zimv1alpha1.ZimRoom {
+	if m.written == nil {
+		return cached
+	}
+	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, m.written.ResourceVersion)
+	if err != nil || order >= 0 {
+		m.written = nil
+		return cached
+	}
+	return m.written.DeepCopy()
+}

@@ -1,0 +1,207 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// situation is what is known of a room when a pass has come to its end.
+type situation struct {
+	// confirmed: ZIM has confirmed the room for this ZimRoom at some time.
+	confirmed bool
+	// missing: ZIM said that the confirmed room is gone, and it has not come back since.
+	missing bool
+	// current: Ready is True for this generation, and nothing else is under way.
+	current bool
+}
+
+// cause is why a pass did not reach its goal.
+type cause struct {
+	// reason and message for the conditions.
+	reason  string
+	message string
+	// retry says when to come back; nil: when something changes.
+	retry *backoff
+	// status of Ready for a room that was never confirmed: False if it is known not to be as declared, Unknown if nobody knows.
+	status metav1.ConditionStatus
+	// definite: ZIM has judged what is declared, so Ready says it even for a room that was confirmed before.
+	definite bool
+	// stalled: only an edit, or a request to look again, can help.
+	stalled bool
+	// freezes: the ZimApp's credentials are refused, so the room waits until they are accepted again.
+	freezes bool
+}
+
+// causes is the table of what follows from a failed call, but for what depends on the situation (see outcomeOf). It has a row for
+// every class that can end a pass; RoomExists and OK never do.
+var causes = map[zim.Class]cause{
+	zim.ClassThrottled: {
+		reason: zimv1alpha1.ReasonRateLimited, status: metav1.ConditionFalse, retry: &throttledBackoff,
+		message: "ZIM's frequency limit for the AppID is reached. It goes on by itself.",
+	},
+	zim.ClassRoomThrottled: {
+		reason: zimv1alpha1.ReasonRateLimited, status: metav1.ConditionFalse, retry: &throttledBackoff,
+		message: "ZIM's frequency limit for this room is reached. It goes on by itself.",
+	},
+	zim.ClassRoomQuota: {
+		reason: zimv1alpha1.ReasonRoomQuotaExceeded, status: metav1.ConditionFalse, retry: &refusedBackoff,
+		message: "The account holds as many rooms as its plan allows: delete some, or have the limit raised.",
+	},
+	zim.ClassRoomMissing: {
+		reason: zimv1alpha1.ReasonRoomMissing, status: metav1.ConditionFalse, retry: &transientBackoff,
+		message: "The room vanished while it was looked at. It is created again.",
+	},
+	zim.ClassInvalid: {
+		reason: zimv1alpha1.ReasonInvalidParameter, status: metav1.ConditionFalse, definite: true, stalled: true,
+	},
+	zim.ClassOperator: {
+		reason: zimv1alpha1.ReasonOperatorNotRegistered, status: metav1.ConditionFalse, retry: &transientBackoff,
+		message: "ZIM does not know the ZimApp's fromUserID, although it was registered. It is tried again.",
+	},
+	zim.ClassAuth: {
+		reason: zimv1alpha1.ReasonAppNotReady, status: metav1.ConditionFalse, freezes: true,
+		message: "ZIM refuses the ZimApp's credentials: see its conditions.",
+	},
+	zim.ClassConfig: {
+		reason: zimv1alpha1.ReasonAppNotReady, status: metav1.ConditionFalse, freezes: true,
+		message: "ZIM refuses the ZimApp: see its conditions.",
+	},
+	zim.ClassNotOffered: {
+		reason: zimv1alpha1.ReasonZIMUnavailable, status: metav1.ConditionUnknown, retry: &refusedBackoff,
+		message: "The account's plan does not offer a call that is needed: have it changed.",
+	},
+	zim.ClassTransient: {
+		reason: zimv1alpha1.ReasonZIMUnavailable, status: metav1.ConditionUnknown, retry: &transientBackoff,
+		message: "ZIM gave no usable answer. It is tried again.",
+	},
+}
+
+// causeOf returns what a failed call means for the room.
+func causeOf(err error) cause {
+	if rejected, ok := errors.AsType[*rejectedAttributesError](err); ok {
+		return cause{
+			reason: zimv1alpha1.ReasonAttributesRejected, message: rejected.message(),
+			status: metav1.ConditionFalse, retry: &refusedBackoff, definite: true,
+		}
+	}
+	class := zim.ClassOf(err)
+	found, known := causes[class]
+	if !known {
+		found = causes[zim.ClassTransient]
+	}
+	switch class {
+	case zim.ClassInvalid:
+		found.message = fmt.Sprintf("%v: correct the manifest.", err)
+	case zim.ClassTransient:
+		found.message = fmt.Sprintf("%v. It is tried again.", err)
+	}
+	return found
+}
+
+// causeOfObstacle returns what an unusable ZimApp means for the room. No call was made; the room is woken when that changes.
+func causeOfObstacle(o *obstacle) cause {
+	return cause{reason: o.reason, message: o.message, status: metav1.ConditionFalse}
+}
+
+// outcome is what a pass writes, and when it comes back.
+type outcome struct {
+	// ready is the new Ready condition; nil leaves it untouched as a whole.
+	ready *verdict
+	// reconciling and stalled are present while set; never both.
+	reconciling *verdict
+	stalled     *verdict
+	// silent: nothing at all is written.
+	silent bool
+	// handled: the pass is an answer to a reconcile request.
+	handled bool
+	// answered: ZIM confirmed all that is declared.
+	answered bool
+	// retry says when to come back; nil: at the next slot, or when something changes.
+	retry *backoff
+}
+
+// keepStatus leaves the status of a condition, and the generation it was judged for, as they are; False if there is none.
+const keepStatus metav1.ConditionStatus = ""
+
+// verdict is a condition without the bookkeeping.
+type verdict struct {
+	status  metav1.ConditionStatus
+	reason  string
+	message string
+}
+
+// outcomeOf says what a cause does to the conditions in each situation. What is known to be as declared stays Ready while
+// nobody can look: a verification that fails writes nothing.
+func outcomeOf(at situation, why cause) outcome {
+	result := outcome{retry: why.retry}
+	if at.confirmed && at.current && !at.missing && !why.definite {
+		result.silent = true
+		return result
+	}
+	progress := &verdict{status: metav1.ConditionTrue, reason: why.reason, message: why.message}
+	if why.stalled {
+		result.stalled, result.handled = progress, true
+	} else {
+		result.reconciling = progress
+	}
+	switch {
+	case why.definite:
+		result.ready = &verdict{status: metav1.ConditionFalse, reason: why.reason, message: why.message}
+	case at.missing && why.reason == zimv1alpha1.ReasonRoomQuotaExceeded:
+		result.ready = &verdict{status: metav1.ConditionFalse, reason: why.reason, message: why.message}
+	case at.missing:
+		result.ready = &verdict{
+			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRoomMissing,
+			message: "The room is gone and could not be created again yet.",
+		}
+	case !at.confirmed:
+		result.ready = &verdict{status: why.status, reason: why.reason, message: why.message}
+	}
+	return result
+}
+
+// confirmedOutcome is that of a pass which found or made everything as declared.
+func confirmedOutcome(origin zimv1alpha1.RoomOrigin) outcome {
+	ready := &verdict{
+		status: metav1.ConditionTrue, reason: zimv1alpha1.ReasonRoomCreated,
+		message: "The room exists with the declared attributes.",
+	}
+	if origin == zimv1alpha1.RoomOriginAdopted {
+		ready.reason = zimv1alpha1.ReasonRoomAdopted
+		ready.message = "The room existed before, and has the declared attributes."
+	}
+	return outcome{ready: ready, handled: true, answered: true}
+}
+
+// duplicateOutcome is that of a ZimRoom whose room another one has.
+func duplicateOutcome(message string) outcome {
+	stalled := &verdict{
+		status: metav1.ConditionTrue, reason: zimv1alpha1.ReasonDuplicateRoomID, message: message,
+	}
+	ready := &verdict{status: metav1.ConditionFalse, reason: stalled.reason, message: message}
+	return outcome{ready: ready, stalled: stalled, handled: true}
+}
+
+// suspendedOutcome keeps the status of Ready, and says that nobody looks any more.
+func suspendedOutcome() outcome {
+	return outcome{
+		ready: &verdict{
+			status: keepStatus, reason: zimv1alpha1.ReasonSuspended,
+			message: "spec.suspend is true: the room is left alone.",
+		},
+		handled: true,
+	}
+}
+
+// deletingOutcome keeps the status of Ready, and says what the deletion waits for.
+func deletingOutcome(why cause) outcome {
+	return outcome{
+		ready: &verdict{status: keepStatus, reason: why.reason, message: why.message},
+		retry: why.retry,
+	}
+}

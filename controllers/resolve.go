@@ -1,0 +1,181 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+)
+
+// appResolver finds the ZimApp of a ZimRoom. Its answers come from the cache alone.
+type appResolver struct {
+	reader            client.Reader
+	registry          *appRegistry
+	operatorNamespace string
+}
+
+// resolution is the ZimApp of a ZimRoom, or what is in the way.
+type resolution struct {
+	name types.NamespacedName
+	// app is set if the ZimRoom may use it and a pass over it was made; it need not be usable.
+	app *app
+	// deleting is true if the ZimApp is being deleted.
+	deleting bool
+	// unseen is true if the ZimApp exists but no pass over it was made yet by this process.
+	unseen bool
+	// obstacle says why the app can't be used; nil if it can.
+	obstacle *obstacle
+}
+
+// obstacle is a reason for a condition, and the message that says what to do.
+type obstacle struct {
+	reason  string
+	message string
+}
+
+// resolve finds the ZimApp: the one that the room was confirmed with; else spec.appRef; else "default" of the room's namespace;
+// else "default" of the operator's.
+func (r *appResolver) resolve(ctx context.Context, room *zimv1alpha1.ZimRoom) (resolution, error) {
+	candidates := appCandidates(room, r.operatorNamespace)
+	found := resolution{name: candidates[0]}
+	if len(candidates) == 1 {
+		return r.lookUp(ctx, room, found)
+	}
+	for _, candidate := range candidates {
+		found, err := r.lookUp(ctx, room, resolution{name: candidate})
+		if err != nil || found.obstacle == nil || !isMissing(found.obstacle) {
+			return found, err
+		}
+	}
+	found.obstacle = &obstacle{
+		reason: zimv1alpha1.ReasonAppNotFound,
+		message: fmt.Sprintf("No ZimApp %q in this namespace, and none in %s that allows it: create one, or set spec.appRef.",
+			zimv1alpha1.DefaultAppName, r.operatorNamespace),
+	}
+	return found, nil
+}
+
+// isMissing tells whether the next candidate is to be tried. A default app of the operator's namespace that does not allow the
+// room's is as good as none.
+func isMissing(o *obstacle) bool {
+	return o.reason == zimv1alpha1.ReasonAppNotFound || o.reason == zimv1alpha1.ReasonAppNotAllowed
+}
+
+// lookUp judges one ZimApp for a room.
+func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, found resolution) (resolution, error) {
+	foreign := found.name.Namespace != room.Namespace
+	var object zimv1alpha1.ZimApp
+	err := r.reader.Get(ctx, found.name, &object)
+	switch {
+	case apierrors.IsNotFound(err) && foreign:
+		found.obstacle = notAllowed(found.name) // Whether it exists is not this namespace's business.
+		return found, nil
+	case apierrors.IsNotFound(err):
+		found.obstacle = &obstacle{
+			reason:  zimv1alpha1.ReasonAppNotFound,
+			message: fmt.Sprintf("ZimApp %s does not exist: create it.", found.name),
+		}
+		return found, nil
+	case err != nil:
+		return found, fmt.Errorf("getting ZimApp %s: %w", found.name, err)
+	}
+	found.deleting = !object.DeletionTimestamp.IsZero()
+	if foreign {
+		allowed, err := r.allows(ctx, &object, room.Namespace)
+		if err != nil {
+			return found, err
+		}
+		if !allowed {
+			found.obstacle = notAllowed(found.name)
+			return found, nil
+		}
+	}
+	if confirmed := room.Status.Room; confirmed != nil && confirmed.AppID != object.Spec.AppID {
+		found.obstacle = &obstacle{
+			reason: zimv1alpha1.ReasonAppNotFound,
+			message: fmt.Sprintf("ZimApp %s has AppID %d now, but the room lives in %d: apply the ZimRoom anew to move it.",
+				found.name, object.Spec.AppID, confirmed.AppID),
+		}
+		return found, nil
+	}
+	found.app = r.registry.get(found.name)
+	found.unseen = found.app == nil
+	if found.app != nil && found.app.refusal != nil {
+		found.obstacle = &obstacle{
+			reason: zimv1alpha1.ReasonAppNotReady,
+			message: fmt.Sprintf("ZimApp %s is not ready (%s): see its conditions.", found.name,
+				found.app.refusalReason()),
+		}
+	}
+	return found, nil
+}
+
+func notAllowed(name types.NamespacedName) *obstacle {
+	return &obstacle{
+		reason: zimv1alpha1.ReasonAppNotAllowed,
+		message: fmt.Sprintf("ZimApp %s does not allow this namespace: its owner can in spec.allowedNamespaces.",
+			name),
+	}
+}
+
+// allows tells whether a ZimApp admits ZimRooms of another namespace.
+func (r *appResolver) allows(ctx context.Context, object *zimv1alpha1.ZimApp, namespace string) (bool, error) {
+	allowed := object.Spec.AllowedNamespaces
+	if allowed == nil {
+		return false, nil
+	}
+	switch allowed.From {
+	case zimv1alpha1.NamespacesFromAll:
+		return true, nil
+	case zimv1alpha1.NamespacesFromSelector:
+		selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
+		if err != nil {
+			return false, nil //nolint:nilerr // A selector that selects nothing allows nobody.
+		}
+		meta, err := namespaceMetadata(ctx, r.reader, namespace)
+		if err != nil {
+			return false, err
+		}
+		return selector.Matches(labels.Set(meta.Labels)), nil
+	default:
+		return false, nil
+	}
+}
+
+// namespaceMetadata reads a namespace's labels and deletionTimestamp. One that does not exist has neither.
+func namespaceMetadata(
+	ctx context.Context, reader client.Reader, name string,
+) (*metav1.PartialObjectMetadata, error) {
+	meta := &metav1.PartialObjectMetadata{}
+	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := reader.Get(ctx, client.ObjectKey{Name: name}, meta); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("getting namespace %s: %w", name, err)
+	}
+	return meta, nil
+}
+
+// appCandidates are the ZimApps that a ZimRoom may come to use, best first.
+func appCandidates(room *zimv1alpha1.ZimRoom, operatorNamespace string) []types.NamespacedName {
+	if pinned := room.Status.AppRef; pinned != nil {
+		return []types.NamespacedName{{Namespace: pinned.Namespace, Name: pinned.Name}}
+	}
+	if declared := room.Spec.AppRef; declared != nil {
+		namespace := declared.Namespace
+		if namespace == "" {
+			namespace = room.Namespace
+		}
+		return []types.NamespacedName{{Namespace: namespace, Name: declared.Name}}
+	}
+	own := types.NamespacedName{Namespace: room.Namespace, Name: zimv1alpha1.DefaultAppName}
+	if room.Namespace == operatorNamespace {
+		return []types.NamespacedName{own}
+	}
+	return []types.NamespacedName{own, {Namespace: operatorNamespace, Name: zimv1alpha1.DefaultAppName}}
+}

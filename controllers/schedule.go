@@ -1,0 +1,64 @@
+package controllers
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// backoff is a way of waiting before the next try: it doubles from first to limit, and varies by a fifth, so that objects that
+// failed together do not come back together.
+type backoff struct {
+	first time.Duration
+	limit time.Duration
+}
+
+var (
+	// transientBackoff is for calls without a usable answer.
+	transientBackoff = backoff{first: time.Second, limit: 5 * time.Minute}
+	// throttledBackoff is for frequency limits: what is short of turns now may have some in a moment.
+	throttledBackoff = backoff{first: time.Second, limit: time.Minute}
+	// refusedBackoff is for what ZIM refuses and may accept later: a full room quota, an attribute.
+	refusedBackoff = backoff{first: time.Minute, limit: 10 * time.Minute}
+	// probeBackoff is for the probe of an account that ZIM refuses.
+	probeBackoff = backoff{first: 5 * time.Second, limit: 5 * time.Minute}
+)
+
+// jitterShare is how far a delay varies, to both sides.
+const jitterShare = 0.2
+
+// delay returns how long to wait after so many failures in a row, the last one included.
+func (b backoff) delay(failures int) time.Duration {
+	wait := b.first
+	for range failures - 1 {
+		if wait *= 2; wait >= b.limit {
+			wait = b.limit
+			break
+		}
+	}
+	spread := 1 + jitterShare*(2*rand.Float64()-1) //nolint:gosec // No secret depends on it.
+	return time.Duration(float64(wait) * spread)
+}
+
+// nextSlot returns the next moment after now at which a room is to be verified. A room's slots come from its UID alone: load
+// is even over the interval, and a restart of the operator changes nothing. lastAnswer, if known, suppresses a slot that
+// would follow it within half an interval. The result is zero if the room is never verified.
+func nextSlot(now, lastAnswer time.Time, uid types.UID, interval time.Duration) time.Time {
+	if interval <= 0 {
+		return time.Time{}
+	}
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(uid)) // Never fails: see hash.Hash.
+	offset := time.Duration(hash.Sum64() % uint64(interval))
+	phase := time.Duration(now.UnixNano() % int64(interval))
+	slot := now.Add(offset - phase)
+	if !slot.After(now) {
+		slot = slot.Add(interval)
+	}
+	if !lastAnswer.IsZero() && slot.Sub(lastAnswer) < interval/2 {
+		slot = slot.Add(interval)
+	}
+	return slot
+}

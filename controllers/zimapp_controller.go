@@ -1,0 +1,302 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// ClientFactory builds the client of an app; limiter is nil for a probe.
+type ClientFactory func(endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter) (*zim.Client, error)
+
+// ZimAppReconciler keeps the registry of apps true to the ZimApps, their Secrets, and what ZIM thinks of them.
+type ZimAppReconciler struct {
+	client.Client
+	// secretReader reads Secrets by name from the API server: they are never cached.
+	secretReader client.Reader
+	recorder     events.EventRecorder
+	clock        clock.PassiveClock
+	newClient    ClientFactory
+	endpoints    EndpointPolicy
+	registry     *appRegistry
+}
+
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps/status,verbs=patch
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+
+// appPass is one run of Reconcile for one ZimApp.
+type appPass struct {
+	name types.NamespacedName
+	// object is the working copy, base what the API server has.
+	object, base *zimv1alpha1.ZimApp
+	// secretVersion is the resourceVersion of the Secret; empty if it was not read.
+	secretVersion string
+}
+
+// Reconcile makes one pass over a ZimApp.
+func (r *ZimAppReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	object := &zimv1alpha1.ZimApp{}
+	if err := r.Get(ctx, request.NamespacedName, object); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.registry.remove(request.NamespacedName)
+		}
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	p := &appPass{name: request.NamespacedName, object: object, base: object.DeepCopy()}
+	users, err := r.ensureFinalizer(ctx, p)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	found, err := r.ensureAccepted(ctx, p)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if err := r.writeStatus(ctx, p, found, users); err != nil {
+		return reconcile.Result{}, err
+	}
+	return r.comeBack(found), nil
+}
+
+// ensureFinalizer holds a ZimApp as long as a ZimRoom was confirmed with it: without it the rooms could not be destroyed any
+// more. It returns these ZimRooms.
+func (r *ZimAppReconciler) ensureFinalizer(ctx context.Context, p *appPass) ([]zimv1alpha1.ZimRoom, error) {
+	var users zimv1alpha1.ZimRoomList
+	if err := r.List(ctx, &users, client.MatchingFields{roomPinnedAppIndex: p.name.String()}); err != nil {
+		return nil, fmt.Errorf("listing the ZimRooms of ZimApp %s: %w", p.name, err)
+	}
+	wanted := len(users.Items) > 0
+	if controllerutil.ContainsFinalizer(p.object, zimv1alpha1.Finalizer) == wanted ||
+		(wanted && !p.object.DeletionTimestamp.IsZero()) {
+		return users.Items, nil
+	}
+	changed := p.base.DeepCopy()
+	if wanted {
+		controllerutil.AddFinalizer(changed, zimv1alpha1.Finalizer)
+	} else {
+		controllerutil.RemoveFinalizer(changed, zimv1alpha1.Finalizer)
+	}
+	lock := client.MergeFromWithOptions(p.base, client.MergeFromWithOptimisticLock{})
+	if err := r.Patch(ctx, changed, lock); err != nil {
+		return nil, fmt.Errorf("writing the finalizer: %w", err)
+	}
+	p.object, p.base = changed, changed.DeepCopy()
+	return users.Items, nil
+}
+
+// ensureAccepted finds out whether ZIM accepts the app, and records it in the registry. ZIM is asked only if something changed
+// since it last said so, or if the next probe of a refused app is due.
+func (r *ZimAppReconciler) ensureAccepted(ctx context.Context, p *appPass) (*app, error) {
+	next, known := r.begin(p)
+	refusal, err := r.readCredentials(ctx, p, next)
+	if err != nil {
+		return nil, err
+	}
+	same := known != nil && known.credentials == next.credentials
+	switch {
+	case refusal != nil:
+		next.refusal = refusal
+	case same && known.refusal == nil, known == nil && wasAccepted(p):
+		err = r.accept(p, next, known)
+	case same && r.clock.Now().Before(known.nextProbe):
+		next.refusal, next.failures, next.nextProbe = known.refusal, known.failures, known.nextProbe
+		next.client = known.client
+	default:
+		if same {
+			next.failures = known.failures
+		}
+		err = r.probe(ctx, p, next)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.registry.put(next)
+	return next, nil
+}
+
+// begin makes the new entry of the registry out of the ZimApp and of what was known. An app that ZIM has accepted goes on to
+// speak for its account while its Secret is missing or wrong; not so in another realm.
+func (r *ZimAppReconciler) begin(p *appPass) (next, known *app) {
+	spec, status := &p.object.Spec, &p.object.Status
+	account, err := zim.AccountAt(spec.Endpoint, uint32(spec.AppID)) //nolint:gosec // The CRD bounds it.
+	if err != nil {
+		account = zim.Account{} // An endpoint that is none: readCredentials says so.
+	}
+	known = r.registry.get(p.name)
+	if known != nil && known.uid != p.object.UID {
+		known = nil
+	}
+	next = &app{
+		name: p.name, uid: p.object.UID, account: account, fromUserID: spec.FromUserID, rate: int(spec.RequestsPerSecond),
+	}
+	if known != nil {
+		next.accepted = known.accepted && known.account == account
+	} else {
+		next.accepted = status.AcceptedSecretVersion != "" && status.ObservedGeneration == p.object.Generation
+	}
+	if !next.accepted {
+		status.AcceptedSecretVersion = ""
+	}
+	return next, known
+}
+
+// wasAccepted tells whether, according to status, ZIM has accepted what is there now: then a start makes no call.
+func wasAccepted(p *appPass) bool {
+	ready := meta.FindStatusCondition(p.object.Status.Conditions, zimv1alpha1.ReadyCondition)
+	return ready != nil && (ready.Status == metav1.ConditionTrue || ready.Reason == zimv1alpha1.ReasonInUse) &&
+		ready.ObservedGeneration == p.object.Generation && p.object.Status.AcceptedSecretVersion == p.secretVersion
+}
+
+// readCredentials collects what calls are signed with. It returns the verdict on what can't be used without asking ZIM.
+func (r *ZimAppReconciler) readCredentials(ctx context.Context, p *appPass, next *app) (*verdict, error) {
+	spec := &p.object.Spec
+	if err := r.endpoints.check(spec.Endpoint); err != nil {
+		return refused(zimv1alpha1.ReasonInvalidEndpoint, "spec.endpoint: "+err.Error()+"."), nil
+	}
+	reference := spec.ServerSecretRef
+	var secret corev1.Secret
+	err := r.secretReader.Get(ctx, types.NamespacedName{Namespace: p.name.Namespace, Name: reference.Name}, &secret)
+	if apierrors.IsNotFound(err) {
+		message := fmt.Sprintf("Secret %s does not exist: create it, or correct spec.serverSecretRef.", reference.Name)
+		return refused(zimv1alpha1.ReasonSecretNotFound, message), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("getting Secret %s: %w", reference.Name, err)
+	}
+	value, exists := secret.Data[reference.Key]
+	problem := ""
+	switch {
+	case !exists:
+		problem = "lacks the key " + reference.Key
+	case len(value) == 0:
+		problem = "has an empty value under " + reference.Key
+	case strings.TrimSpace(string(value)) != string(value):
+		problem = "has white space around the value of " + reference.Key + " (often a line break from a file)"
+	}
+	if problem != "" {
+		message := fmt.Sprintf("Secret %s %s: store the ServerSecret there, exactly as the ZEGOCLOUD console shows it.",
+			reference.Name, problem)
+		return refused(zimv1alpha1.ReasonInvalidSecret, message), nil
+	}
+	p.secretVersion = secret.ResourceVersion
+	next.credentials = credentials{
+		endpoint: spec.Endpoint, serverSecret: string(value), fromUserID: spec.FromUserID,
+	}
+	next.revision = fmt.Sprintf("%s/%d/%s", p.object.UID, p.object.Generation, secret.ResourceVersion)
+	return nil, nil //nolint:nilnil // No verdict: ZIM has the word.
+}
+
+func refused(reason, message string) *verdict {
+	return &verdict{status: metav1.ConditionFalse, reason: reason, message: message}
+}
+
+// probe asks ZIM by registering the operator user, which rooms need anyway. It goes past the account's limiter: until ZIM has
+// accepted the app, it has no part in the account.
+func (r *ZimAppReconciler) probe(ctx context.Context, p *appPass, next *app) error {
+	probe, err := r.newClient(p.object.Spec.Endpoint, next.account.AppID, next.credentials.serverSecret, nil)
+	if err != nil {
+		return fmt.Errorf("building the client of ZimApp %s: %w", p.name, err)
+	}
+	err = probe.UserRegister(ctx, next.fromUserID)
+	if err == nil {
+		return r.accept(p, next, nil)
+	}
+	failed, ok := errors.AsType[*zim.Error](err)
+	if !ok {
+		return err
+	}
+	ready := appVerdictOf(failed)
+	next.refusal = &ready
+	next.failures++
+	next.nextProbe = r.clock.Now().Add(probeBackoff.delay(next.failures))
+	return nil
+}
+
+// accept records that ZIM takes the credentials. The client is kept if they are those from before.
+func (r *ZimAppReconciler) accept(p *appPass, next, known *app) (err error) {
+	if known != nil && known.client != nil {
+		next.client = known.client
+	} else {
+		limiter := r.registry.limiter(next.account, next.rate)
+		next.client, err = r.newClient(p.object.Spec.Endpoint, next.account.AppID, next.credentials.serverSecret, limiter)
+	}
+	if err != nil {
+		return fmt.Errorf("building the client of ZimApp %s: %w", p.name, err)
+	}
+	next.accepted = true
+	p.object.Status.AcceptedSecretVersion = p.secretVersion
+	return nil
+}
+
+// writeStatus patches the status once, and not at all if nothing changed.
+func (r *ZimAppReconciler) writeStatus(
+	ctx context.Context, p *appPass, found *app, users []zimv1alpha1.ZimRoom,
+) error {
+	result := acceptedOutcome()
+	switch {
+	case !p.object.DeletionTimestamp.IsZero():
+		result = inUseOutcome(p.object, users)
+	case found.refusal != nil:
+		result = appOutcomeOf(*found.refusal)
+	}
+	p.object.Status.ObservedGeneration = p.object.Generation
+	setConditions(&p.object.Status.Conditions, result, p.object.Generation, r.clock.Now())
+	if equality.Semantic.DeepEqual(p.base.Status, p.object.Status) {
+		return nil
+	}
+	if err := r.Status().Patch(ctx, p.object.DeepCopy(), client.MergeFrom(p.base)); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("writing status: %w", err)
+	}
+	if reason, changed := readyTransition(p.base.Status.Conditions, p.object.Status.Conditions); changed {
+		r.recorder.Eventf(p.object, nil, eventTypeOf(p.object.Status.Conditions), reason, actionReconcile,
+			eventNotes[reason])
+	}
+	return nil
+}
+
+// comeBack asks for a pass when the next probe is due. What the user must mend wakes the ZimApp by itself.
+func (r *ZimAppReconciler) comeBack(found *app) reconcile.Result {
+	if found.refusal == nil || found.nextProbe.IsZero() {
+		return reconcile.Result{}
+	}
+	return reconcile.Result{RequeueAfter: max(found.nextProbe.Sub(r.clock.Now()), time.Millisecond)}
+}
+
+// inUseOutcome says what the deletion of a ZimApp waits for. ZimRooms of other namespaces are counted, not named.
+func inUseOutcome(object *zimv1alpha1.ZimApp, users []zimv1alpha1.ZimRoom) outcome {
+	const namesShown = 5
+	var names []string
+	for i := range users {
+		if users[i].Namespace == object.Namespace {
+			names = append(names, users[i].Name)
+		}
+	}
+	slices.Sort(names)
+	message := fmt.Sprintf("%d ZimRooms use this ZimApp: delete them first.", len(users))
+	if len(names) > 0 {
+		message += " Among them: " + strings.Join(names[:min(len(names), namesShown)], ", ") + "."
+	}
+	return outcome{ready: &verdict{status: keepStatus, reason: zimv1alpha1.ReasonInUse, message: message}}
+}

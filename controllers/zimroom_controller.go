@@ -1,0 +1,236 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// ZimRoomReconciler keeps the rooms that ZimRooms declare.
+type ZimRoomReconciler struct {
+	client.Client
+	// liveReader reads from the API server, not from the cache.
+	liveReader client.Reader
+	recorder   events.EventRecorder
+	clock      clock.PassiveClock
+	// verifyInterval is how often a room without spec.interval is verified.
+	verifyInterval time.Duration
+
+	apps     *appResolver
+	registry *appRegistry
+	calls    *callMemory
+	gate     *gate
+	quota    *roomQuota
+	memories *memories
+}
+
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms/status,verbs=patch
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// pass is one run of Reconcile for one ZimRoom.
+type pass struct {
+	clock   clock.PassiveClock
+	request reconcile.Request
+	// room is the working copy: the pass writes its findings into its status. base is what the API server has.
+	room, base *zimv1alpha1.ZimRoom
+	memory     *roomMemory
+	visit      *visit
+	// app and caller are set once the ZimApp was found usable.
+	app    *app
+	caller *caller
+
+	// missing: ZIM said that the confirmed room is gone, and it is not back.
+	missing bool
+	// recreated, replacedByOthers and attributesMended are findings that deserve an event.
+	recreated, replacedByOthers, attributesMended bool
+}
+
+// Reconcile makes one pass over a ZimRoom.
+func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	visit := r.gate.enter(request)
+	defer visit.leave()
+
+	cached := &zimv1alpha1.ZimRoom{}
+	if err := r.Get(ctx, request.NamespacedName, cached); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.memories.forget(request.NamespacedName)
+		}
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	p := r.newPass(request, cached, visit)
+	if !p.room.DeletionTimestamp.IsZero() {
+		return r.reconcileDelete(ctx, p)
+	}
+	if p.room.Spec.Suspend {
+		return r.finish(ctx, p, suspendedOutcome())
+	}
+	return r.reconcileNormal(ctx, p)
+}
+
+func (r *ZimRoomReconciler) newPass(request reconcile.Request, cached *zimv1alpha1.ZimRoom, visit *visit) *pass {
+	memory := r.memories.of(request.NamespacedName, cached.UID)
+	room := memory.newest(cached)
+	return &pass{
+		clock:   r.clock,
+		request: request,
+		room:    room,
+		base:    room.DeepCopy(),
+		memory:  memory,
+		visit:   visit,
+		missing: isKnownMissing(room),
+	}
+}
+
+// reconcileNormal goes through what must be true before ZIM may be asked, and asks.
+func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (reconcile.Result, error) {
+	found, err := r.apps.resolve(ctx, p.room)
+	switch {
+	case err != nil:
+		return reconcile.Result{}, err
+	case found.obstacle != nil:
+		return r.finish(ctx, p, outcomeOf(p.situation(), causeOfObstacle(found.obstacle)))
+	case found.unseen:
+		return reconcile.Result{}, nil // The pass over the ZimApp wakes this room.
+	}
+	r.useApp(p, found.app)
+
+	holder, err := r.findHolder(ctx, p.room, p.app.account)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if holder.UID != p.room.UID {
+		// It carries the finalizer while it waits: one that is added while its deletion is under way can get lost.
+		if err := r.ensureFinalizer(ctx, p); err != nil {
+			return reconcile.Result{}, err
+		}
+		return r.finish(ctx, p, duplicateOutcome(duplicateMessage(p.room, holder)))
+	}
+	if !r.isDue(p) {
+		return r.comeBack(p), nil
+	}
+	if !p.visit.admit(p.app.account, r.registry.rate(p.app.account)) {
+		return reconcile.Result{}, nil // In line: the gate wakes this room.
+	}
+	if err := r.ensureFinalizer(ctx, p); err != nil {
+		return reconcile.Result{}, err
+	}
+	return r.callZIM(ctx, p)
+}
+
+func (r *ZimRoomReconciler) useApp(p *pass, found *app) {
+	p.app = found
+	p.caller = &caller{app: found, registry: r.registry, memory: r.calls}
+}
+
+// callZIM brings the room to what is declared, and writes down how far it came.
+func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Result, error) {
+	at := p.situation()
+	p.memory.tried = p.attempt()
+	err := p.ensureRoom(ctx)
+	at.missing = p.missing
+	if p.room.Status.Room != nil {
+		p.room.Status.AppRef = &zimv1alpha1.ResolvedAppReference{
+			Namespace: p.app.name.Namespace, Name: p.app.name.Name,
+		}
+	}
+	if err != nil {
+		if zim.ClassOf(err) == zim.ClassRoomQuota {
+			r.quota.wait(p.app.account, p.request)
+		}
+		return r.finish(ctx, p, outcomeOf(at, causeOf(err)))
+	}
+	return r.finish(ctx, p, confirmedOutcome(p.room.Status.Room.Origin))
+}
+
+// finish writes an outcome, if it changes anything, and plans the next look.
+func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome) (reconcile.Result, error) {
+	now := r.clock.Now()
+	if !result.silent {
+		p.room.Status.ObservedGeneration = p.room.Generation
+		setConditions(&p.room.Status.Conditions, result, p.room.Generation, now)
+		setReplacementPending(p.room, now)
+	}
+	if result.handled {
+		p.room.Status.LastHandledReconcileAt = requestedAt(p.room)
+	}
+	r.plan(p, result, now)
+	if err := r.patchStatus(ctx, p); err != nil {
+		return reconcile.Result{}, err
+	}
+	if result.retry == nil && !result.answered {
+		return reconcile.Result{}, nil // Whatever changes the matter wakes this room.
+	}
+	return r.comeBack(p), nil
+}
+
+// patchStatus writes the status once, and not at all if nothing changed.
+func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
+	if equality.Semantic.DeepEqual(p.base.Status, p.room.Status) {
+		return nil
+	}
+	written := p.room.DeepCopy()
+	err := r.Status().Patch(ctx, written, client.MergeFrom(p.base))
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("writing status: %w", err)
+	}
+	p.memory.written = written
+	r.emitEvents(p)
+	return nil
+}
+
+// ensureFinalizer adds the finalizer, or removes it where the room is to be retained: such a ZimRoom must never be stuck.
+func (r *ZimRoomReconciler) ensureFinalizer(ctx context.Context, p *pass) error {
+	wanted := p.room.Spec.DeletionPolicy != zimv1alpha1.DeletionPolicyRetain
+	if controllerutil.ContainsFinalizer(p.room, zimv1alpha1.Finalizer) == wanted {
+		return nil
+	}
+	return r.writeFinalizer(ctx, p, wanted)
+}
+
+// writeFinalizer patches with an optimistic lock: a merge patch replaces the list, and others may have put theirs in it.
+func (r *ZimRoomReconciler) writeFinalizer(ctx context.Context, p *pass, wanted bool) error {
+	changed := p.base.DeepCopy()
+	if wanted {
+		controllerutil.AddFinalizer(changed, zimv1alpha1.Finalizer)
+	} else {
+		controllerutil.RemoveFinalizer(changed, zimv1alpha1.Finalizer)
+	}
+	lock := client.MergeFromWithOptions(p.base, client.MergeFromWithOptimisticLock{})
+	if err := r.Patch(ctx, changed, lock); err != nil {
+		return fmt.Errorf("writing the finalizer: %w", err)
+	}
+	p.memory.written = changed.DeepCopy()
+	p.room.ObjectMeta, p.base = changed.ObjectMeta, changed
+	return nil
+}
+
+func (p *pass) situation() situation {
+	return situation{
+		confirmed: p.room.Status.Room != nil && len(p.room.Status.Conditions) > 0,
+		missing:   p.missing,
+		current:   isCurrent(p.room),
+	}
+}
+
+func (p *pass) attempt() attempt {
+	return attempt{
+		generation: p.room.Generation, requestedAt: requestedAt(p.room), appRevision: p.app.revision,
+	}
+}

@@ -1,0 +1,2 @@
+// Package zimsim simulates the ZIM server API.
+package zimsim

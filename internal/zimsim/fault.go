@@ -1,0 +1,259 @@
+package zimsim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// FaultKind names a way in which a call goes wrong.
+type FaultKind string
+
+// The kinds of faults. Unless said otherwise the call is not carried out; Fault.CarryOut changes that where it can.
+const (
+	// FaultCode answers Fault.Code.
+	FaultCode FaultKind = "Code"
+	// FaultHTTPStatus answers Fault.HTTPStatus with an HTML page, or with nothing if Fault.EmptyBody is set.
+	FaultHTTPStatus FaultKind = "HTTPStatus"
+	// FaultHTML answers 200 with an HTML page.
+	FaultHTML FaultKind = "HTML"
+	// FaultHuge answers 200 with JSON of Fault.Size bytes. 0 stands for 100 MB; negative: endless.
+	FaultHuge FaultKind = "Huge"
+	// FaultHang does not answer; the connection is cut after Fault.Duration, or with 0 when the caller goes away.
+	FaultHang FaultKind = "Hang"
+	// FaultCutBefore cuts the connection before the call is carried out.
+	FaultCutBefore FaultKind = "CutBefore"
+	// FaultCutAfter carries the call out and then cuts the connection: a lost answer.
+	FaultCutAfter FaultKind = "CutAfter"
+	// FaultTruncated carries the call out and answers the first half of the JSON.
+	FaultTruncated FaultKind = "Truncated"
+	// FaultRedirect answers Fault.HTTPStatus (0 stands for 302) with Fault.Location (empty stands for /moved).
+	FaultRedirect FaultKind = "Redirect"
+	// FaultLatency carries the call out and answers Fault.Duration later.
+	FaultLatency FaultKind = "Latency"
+	// FaultRefuseKey lets a ModifyRoomAttribute refuse Fault.Key with Fault.SubCode, as part of a Fault.Code answer.
+	// The other keys are carried out. Several may hit one call.
+	FaultRefuseKey FaultKind = "RefuseKey"
+)
+
+// Fault makes calls go wrong. It hits calls that the gateway has let pass (signature right, within the limit), so that
+// it never hides a caller's own mistake. At most one fault hits a call, the oldest that matches, besides FaultRefuseKey.
+type Fault struct {
+	// ID is given by Inject.
+	ID int `json:"id,omitempty"`
+	// Kind is what goes wrong.
+	Kind FaultKind `json:"kind"`
+
+	// AppID, Action and RoomID say which calls are hit; a zero value matches any.
+	AppID  uint32 `json:"appID,omitempty"`
+	Action string `json:"action,omitempty"`
+	RoomID string `json:"roomID,omitempty"`
+	// Skip lets so many matching calls pass first.
+	Skip int `json:"skip,omitempty"`
+	// Times is how many calls are hit before the fault ends by itself. 0: until it is cleared.
+	Times int `json:"times,omitempty"`
+	// Probability hits each matching call only with this chance. 0: always.
+	Probability float64 `json:"probability,omitempty"`
+
+	// Code is the answer's Code for FaultCode and FaultRefuseKey.
+	Code int `json:"code,omitempty"`
+	// Key and SubCode are what FaultRefuseKey puts into ErrKeyList.
+	Key     string `json:"key,omitempty"`
+	SubCode int    `json:"subCode,omitempty"`
+	// HTTPStatus is the status for FaultHTTPStatus and FaultRedirect.
+	HTTPStatus int `json:"httpStatus,omitempty"`
+	// EmptyBody lets FaultHTTPStatus answer without a page.
+	EmptyBody bool `json:"emptyBody,omitempty"`
+	// Location is where FaultRedirect points.
+	Location string `json:"location,omitempty"`
+	// Duration is the time of FaultHang and FaultLatency. In JSON a Go duration such as "5s".
+	Duration time.Duration `json:"-"`
+	// Size is the length of FaultHuge's body.
+	Size int64 `json:"size,omitempty"`
+	// CarryOut carries the call out before its answer is spoiled. It goes with FaultHTTPStatus, FaultHTML, FaultHuge,
+	// FaultHang and FaultRedirect.
+	CarryOut bool `json:"carryOut,omitempty"`
+
+	// Hits counts the calls hit so far.
+	Hits int `json:"hits,omitempty"`
+}
+
+// plainFault is Fault without its methods, so that they can lean on the plain encoding.
+type plainFault Fault
+
+// faultJSON writes durations the way people read them.
+type faultJSON struct {
+	plainFault
+	Duration string `json:"duration,omitempty"`
+}
+
+// MarshalJSON writes the duration as a Go duration.
+func (f Fault) MarshalJSON() ([]byte, error) {
+	out := faultJSON{plainFault: plainFault(f)}
+	if f.Duration != 0 {
+		out.Duration = f.Duration.String()
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads the duration as a Go duration.
+func (f *Fault) UnmarshalJSON(data []byte) error {
+	var in faultJSON
+	if err := unmarshalStrictly(data, &in); err != nil {
+		return err
+	}
+	*f = Fault(in.plainFault)
+	return parseDuration("duration", in.Duration, &f.Duration)
+}
+
+// Inject adds a fault and returns its id. A fault that could not do what it says is refused.
+func (s *Simulator) Inject(fault Fault) (int, error) {
+	if err := fault.validate(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastFaultID++
+	fault.ID, fault.Hits = s.lastFaultID, 0
+	s.faults = append(s.faults, &fault)
+	return fault.ID, nil
+}
+
+// Faults returns the faults that are still in force, oldest first.
+func (s *Simulator) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Fault, 0, len(s.faults))
+	for _, f := range s.faults {
+		list = append(list, *f)
+	}
+	return list
+}
+
+// ClearFault ends one fault and tells whether there was one of that id.
+func (s *Simulator) ClearFault(id int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.faults)
+	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return f.ID == id })
+	return len(s.faults) < before
+}
+
+// ClearFaults ends all faults. Calls that already hang go on hanging.
+func (s *Simulator) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// validate finds faults that nobody can have meant.
+func (f *Fault) validate() error {
+	if err := f.validateKind(); err != nil {
+		return err
+	}
+	switch {
+	case f.Skip < 0 || f.Times < 0:
+		return errors.New("skip and times must not be negative")
+	case f.Probability < 0 || f.Probability > 1:
+		return errors.New("probability must be between 0 and 1")
+	case f.Duration < 0:
+		return errors.New("duration must not be negative")
+	case f.CarryOut && !f.Kind.mayCarryOut():
+		return fmt.Errorf("carryOut does not go with kind %s", f.Kind)
+	case f.Action != "" && !isAction(f.Action):
+		return fmt.Errorf("unknown action %q", f.Action)
+	}
+	return nil
+}
+
+func (f *Fault) validateKind() error {
+	switch f.Kind {
+	case FaultCode:
+		if f.Code == 0 {
+			return errors.New("kind Code needs a code")
+		}
+	case FaultHTTPStatus:
+		if f.HTTPStatus < http.StatusOK || f.HTTPStatus > 599 {
+			return errors.New("kind HTTPStatus needs an httpStatus between 200 and 599")
+		}
+	case FaultRedirect:
+		if f.HTTPStatus != 0 && f.HTTPStatus/100 != 3 {
+			return errors.New("kind Redirect needs an httpStatus between 300 and 399")
+		}
+	case FaultLatency:
+		if f.Duration == 0 {
+			return errors.New("kind Latency needs a duration")
+		}
+	case FaultRefuseKey:
+		if f.Key == "" || f.SubCode == 0 {
+			return errors.New("kind RefuseKey needs a key and a subCode")
+		}
+		if f.Action != "" && f.Action != actionModifyRoomAttribute {
+			return errors.New("kind RefuseKey is for ModifyRoomAttribute only")
+		}
+	case FaultHTML, FaultHuge, FaultHang, FaultCutBefore, FaultCutAfter, FaultTruncated:
+	default:
+		return fmt.Errorf("unknown kind %q", f.Kind)
+	}
+	return nil
+}
+
+// mayCarryOut tells for which kinds it is the fault's choice whether the call is carried out.
+func (k FaultKind) mayCarryOut() bool {
+	return slices.Contains([]FaultKind{FaultHTTPStatus, FaultHTML, FaultHuge, FaultHang, FaultRedirect}, k)
+}
+
+// carriesOut tells whether a call hit by the fault is carried out.
+func (f *Fault) carriesOut() bool {
+	switch f.Kind {
+	case FaultCutAfter, FaultTruncated, FaultLatency, FaultRefuseKey:
+		return true
+	case FaultCode, FaultHTTPStatus, FaultHTML, FaultHuge, FaultHang, FaultCutBefore, FaultRedirect:
+		return f.CarryOut
+	}
+	return false
+}
+
+// matches tells whether the fault is meant for the call.
+func (f *Fault) matches(appID uint32, req *request) bool {
+	if f.Kind == FaultRefuseKey && (req.action != actionModifyRoomAttribute || !req.namesAttribute(f.Key)) {
+		return false
+	}
+	return (f.AppID == 0 || f.AppID == appID) &&
+		(f.Action == "" || f.Action == req.action) &&
+		(f.RoomID == "" || f.RoomID == req.roomID)
+}
+
+// hits are the faults that hit one call.
+type hits struct {
+	main     Fault // Kind "" if none did
+	refusals []Fault
+}
+
+// hitFaults finds the faults that hit a call and counts them down.
+func (s *Simulator) hitFaults(appID uint32, req *request) hits {
+	var h hits
+	for _, f := range s.faults {
+		if f.Kind != FaultRefuseKey && h.main.Kind != "" || !f.matches(appID, req) {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		if f.Probability > 0 && s.opts.Rand() >= f.Probability {
+			continue
+		}
+		f.Hits++
+		if f.Kind == FaultRefuseKey {
+			h.refusals = append(h.refusals, *f)
+		} else {
+			h.main = *f
+		}
+	}
+	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return f.Times > 0 && f.Hits >= f.Times })
+	return h
+}

@@ -1,0 +1,323 @@
+package zimsim_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+// reply is what a caller sees of a call, whatever went wrong.
+type reply struct {
+	status int
+	body   string
+	cut    bool
+}
+
+// tryCreate sends a CreateRoom that may go wrong in any way.
+func (f *fixture) tryCreate(roomID string) reply {
+	f.t.Helper()
+	body := fmt.Sprintf(`{"FromUserId":%q,"RoomId":%q,"DestroyDelayTime":60}`, operator, roomID)
+	status, answer, err := f.raw(http.MethodPost, signed("CreateRoom", f.clock.Now()), body)
+	return reply{status, answer, err != nil}
+}
+
+func TestFaultKinds(t *testing.T) {
+	html := func(r reply) bool { return strings.HasPrefix(r.body, "<html>") }
+	for name, tc := range map[string]struct {
+		fault      zimsim.Fault
+		looks      func(r reply) bool
+		status     int
+		code       int
+		carriedOut bool
+	}{
+		"Code": {
+			zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300007},
+			func(r reply) bool { return strings.Contains(r.body, `"Code":660300007`) }, 200, 660300007, false,
+		},
+		"HTTPStatus": {zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 502}, html, 502, zimsim.NoCode, false},
+		"HTTPStatus, empty": {
+			zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 429, EmptyBody: true},
+			func(r reply) bool { return r.body == "" }, 429, zimsim.NoCode, false,
+		},
+		"HTTPStatus, carried out": {
+			zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 504, CarryOut: true}, html, 504, zimsim.NoCode, true,
+		},
+		"HTML":              {zimsim.Fault{Kind: zimsim.FaultHTML}, html, 200, zimsim.NoCode, false},
+		"HTML, carried out": {zimsim.Fault{Kind: zimsim.FaultHTML, CarryOut: true}, html, 200, zimsim.NoCode, true},
+		"Huge": {
+			zimsim.Fault{Kind: zimsim.FaultHuge, Size: 200_000},
+			func(r reply) bool { return len(r.body) == 200_000 && json.Valid([]byte(r.body)) }, 200, zimsim.NoCode, false,
+		},
+		"Huge by default": {
+			zimsim.Fault{Kind: zimsim.FaultHuge}, func(r reply) bool { return len(r.body) == 100<<20 }, 200, zimsim.NoCode, false,
+		},
+		"Hang for a time": {
+			zimsim.Fault{Kind: zimsim.FaultHang, Duration: time.Millisecond}, func(r reply) bool { return r.cut }, 0, zimsim.NoCode, false,
+		},
+		"CutBefore": {zimsim.Fault{Kind: zimsim.FaultCutBefore}, func(r reply) bool { return r.cut }, 0, zimsim.NoCode, false},
+		"CutAfter":  {zimsim.Fault{Kind: zimsim.FaultCutAfter}, func(r reply) bool { return r.cut }, 0, zimsim.NoCode, true},
+		"Truncated": {
+			zimsim.Fault{Kind: zimsim.FaultTruncated},
+			func(r reply) bool { return strings.HasPrefix(r.body, `{"Code":0,`) && !json.Valid([]byte(r.body)) },
+			200, zimsim.NoCode, true,
+		},
+		"Redirect": {
+			zimsim.Fault{Kind: zimsim.FaultRedirect, Location: "https://elsewhere.example/"},
+			func(reply) bool { return true }, 302, zimsim.NoCode, false,
+		},
+		"Redirect 307": {
+			zimsim.Fault{Kind: zimsim.FaultRedirect, HTTPStatus: 307}, func(reply) bool { return true }, 307, zimsim.NoCode, false,
+		},
+		"Latency": {
+			zimsim.Fault{Kind: zimsim.FaultLatency, Duration: time.Millisecond},
+			func(r reply) bool { return strings.Contains(r.body, `"Code":0`) }, 200, 0, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			tc.fault.Times = 1
+			id := f.inject(tc.fault)
+			got := f.tryCreate("r")
+			if got.status != tc.status || !tc.looks(got) {
+				t.Errorf("status %d, cut %t, %d bytes: %.200s", got.status, got.cut, len(got.body), got.body)
+			}
+			call := f.Calls()[0]
+			wantEqual(t, "Fault", call.Fault, tc.fault.Kind)
+			wantEqual(t, "FaultID", call.FaultID, id)
+			wantEqual(t, "Code", call.Code, tc.code)
+			wantEqual(t, "HTTPStatus", call.HTTPStatus, tc.status)
+			wantEqual(t, "CarriedOut", call.CarriedOut, tc.carriedOut)
+			wantEqual(t, "RequestID", call.RequestID != "", tc.code != zimsim.NoCode)
+			wantEqual(t, "the room exists", len(f.Rooms(appID)) == 1, tc.carriedOut)
+			wantEqual(t, "faults left", len(f.Faults()), 0)
+			want := `"Code":0`
+			if tc.carriedOut {
+				want = `"Code":660300014`
+			}
+			if again := f.tryCreate("r"); !strings.Contains(again.body, want) {
+				t.Errorf("repeated: %s", again.body)
+			}
+		})
+	}
+}
+
+func TestFaultHangLastsAsLongAsTheCaller(t *testing.T) {
+	f := newFixture(t)
+	f.inject(zimsim.Fault{Kind: zimsim.FaultHang})
+	ctx, cancel := context.WithCancel(t.Context())
+	url := f.server.URL + "/?" + signed("QueryRoomUserList", start).Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	f.must(err)
+	ended := make(chan error)
+	go func() {
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		ended <- err
+	}()
+	for len(f.Calls()) == 0 {
+		select {
+		case err := <-ended:
+			t.Fatalf("ended early: %v", err)
+		default:
+		}
+	}
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("there was an answer")
+	}
+}
+
+func TestFaultHugeCanBeEndless(t *testing.T) {
+	f := newFixture(t)
+	f.inject(zimsim.Fault{Kind: zimsim.FaultHuge, Size: -1})
+	url := f.server.URL + "/?" + signed("QueryRoomUserList", start).Encode()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	f.must(err)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	f.must(err)
+	n, err := bufio.NewReader(resp.Body).Discard(110 << 20)
+	f.must(resp.Body.Close())
+	if n != 110<<20 || err != nil {
+		t.Errorf("read %d bytes: %v", n, err)
+	}
+}
+
+func TestRedirectDoesNotRepeatTheSignature(t *testing.T) {
+	f := newFixture(t)
+	f.inject(zimsim.Fault{Kind: zimsim.FaultRedirect})
+	url := f.server.URL + "/?" + signed("QueryRoomUserList", start).Encode()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	f.must(err)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	f.must(err)
+	f.must(resp.Body.Close())
+	wantEqual(t, "Location", resp.Header.Get("Location"), "/moved")
+}
+
+func TestWhichCallsAFaultHits(t *testing.T) {
+	// Each call is a CreateRoom or a QueryRoomAttribute of a room; x marks those that are hit.
+	for name, tc := range map[string]struct {
+		fault zimsim.Fault
+		calls string
+		want  string
+	}{
+		"all":                  {zimsim.Fault{}, "Ca Cb Qa Qb", "x x x x"},
+		"an action":            {zimsim.Fault{Action: "CreateRoom"}, "Ca Qa Cb", "x - x"},
+		"a room":               {zimsim.Fault{RoomID: "a"}, "Ca Cb Qa", "x - x"},
+		"an app":               {zimsim.Fault{AppID: appID}, "Ca", "x"},
+		"another app":          {zimsim.Fault{AppID: 7}, "Ca", "-"},
+		"action and room":      {zimsim.Fault{Action: "CreateRoom", RoomID: "b"}, "Ca Qb Cb", "- - x"},
+		"twice":                {zimsim.Fault{Times: 2}, "Ca Qa Qb Qc", "x x - -"},
+		"once, after two":      {zimsim.Fault{Skip: 2, Times: 1}, "Ca Qa Qb Qc", "- - x -"},
+		"after two of a room":  {zimsim.Fault{Skip: 1, RoomID: "a"}, "Ca Qb Qa Qa", "- - x x"},
+		"some, by probability": {zimsim.Fault{Probability: 0.5, Times: 2}, "Ca Qa Qb Qc Qd Qe", "x - x - - -"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			turn := 0.0
+			f := newFixture(t, func(o *zimsim.Options) {
+				o.Rand = func() float64 { turn++; return []float64{0.5, 0.49}[int(turn)%2] }
+			})
+			tc.fault.Kind, tc.fault.Code = zimsim.FaultCode, 105001
+			f.inject(tc.fault)
+			var got []string
+			for call := range strings.FieldsSeq(tc.calls) {
+				mark, code := "-", 0
+				if call[0] == 'C' {
+					code = f.create(call[1:], nil).Code
+				} else {
+					code = f.query(call[1:]).Code
+				}
+				if code == 105001 {
+					mark = "x"
+				}
+				got = append(got, mark)
+			}
+			wantEqual(t, "hit", strings.Join(got, " "), tc.want)
+		})
+	}
+}
+
+func TestOldestMatchingFaultHits(t *testing.T) {
+	f := newFixture(t)
+	first := f.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 1, RoomID: "a"})
+	f.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 7})
+	f.wantCode(f.query("a"), 1)
+	f.wantCode(f.query("b"), 7)
+	wantEqual(t, "faults", f.Faults(), []zimsim.Fault{
+		{ID: 1, Kind: zimsim.FaultCode, Code: 1, RoomID: "a", Hits: 1}, {ID: 2, Kind: zimsim.FaultCode, Code: 7, Hits: 1},
+	})
+	wantEqual(t, "cleared", f.ClearFault(first), true)
+	wantEqual(t, "cleared again", f.ClearFault(first), false)
+	f.wantCode(f.query("a"), 7)
+	f.ClearFaults()
+	f.wantCode(f.query("a"), 660300001)
+}
+
+func TestFaultsDoNotHideCallersMistakes(t *testing.T) {
+	f := newFixture(t, quota)
+	f.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 105001, Times: 21})
+	query := signed("QueryRoomUserList", start)
+	query.Set("Signature", "wrong")
+	f.wantCode(f.send(http.MethodGet, query, ""), 100000005)
+	for range 20 {
+		f.wantCode(f.query("r"), 105001)
+	}
+	f.wantCode(f.query("r"), 660300005)
+	wantEqual(t, "hits", f.Faults()[0].Hits, 20)
+}
+
+func TestFaultRefuseKey(t *testing.T) {
+	f := lobby(t)
+	f.inject(zimsim.Fault{Kind: zimsim.FaultRefuseKey, Key: "a", SubCode: 5, Times: 1})
+	f.inject(zimsim.Fault{Kind: zimsim.FaultRefuseKey, Key: "c", SubCode: 6, RoomID: "r"})
+	f.wantCode(f.query("r"), 0)
+	f.wantCode(f.modify("r", set("b", "8")), 0)
+	wantEqual(t, "hits before", f.Faults()[0].Hits+f.Faults()[1].Hits, 0)
+
+	got := f.modify("r", set("a", "9"), set("b", "9"), set("c", "9"))
+	f.wantCode(got, 0)
+	wantEqual(t, "ErrKeyList", got.ErrKeyList, []keyJSON{{Key: "a", SubCode: 5}, {Key: "c", SubCode: 6}})
+	wantEqual(t, "SuccKeyList", got.SuccKeyList, []keyJSON{{Key: "b", Seq: 4}})
+	wantEqual(t, "attributes", f.attributesOf("r"), map[string]string{"a": "1", "b": "9"})
+	wantEqual(t, "Fault in the journal", f.Calls()[3].Fault, zimsim.FaultRefuseKey)
+
+	f.wantCode(f.modify("r", set("a", "9")), 0)
+	f.ClearFaults()
+	f.inject(zimsim.Fault{Kind: zimsim.FaultRefuseKey, Key: "a", SubCode: 5, Code: 660000003})
+	f.wantCode(f.modify("r", remove("a")), 660000003)
+	wantEqual(t, "attributes in the end", f.attributesOf("r"), map[string]string{"a": "9", "b": "9"})
+}
+
+func TestInjectRefusesFaultsNobodyCanMean(t *testing.T) {
+	for name, fault := range map[string]zimsim.Fault{
+		"no kind":                {},
+		"unknown kind":           {Kind: "Explode"},
+		"Code without":           {Kind: zimsim.FaultCode},
+		"HTTPStatus without":     {Kind: zimsim.FaultHTTPStatus},
+		"HTTPStatus 100":         {Kind: zimsim.FaultHTTPStatus, HTTPStatus: 100},
+		"HTTPStatus 600":         {Kind: zimsim.FaultHTTPStatus, HTTPStatus: 600},
+		"Redirect 200":           {Kind: zimsim.FaultRedirect, HTTPStatus: 200},
+		"Latency without":        {Kind: zimsim.FaultLatency},
+		"RefuseKey no key":       {Kind: zimsim.FaultRefuseKey, SubCode: 1},
+		"RefuseKey no subCode":   {Kind: zimsim.FaultRefuseKey, Key: "k"},
+		"RefuseKey elsewhere":    {Kind: zimsim.FaultRefuseKey, Key: "k", SubCode: 1, Action: "CreateRoom"},
+		"negative skip":          {Kind: zimsim.FaultHTML, Skip: -1},
+		"negative times":         {Kind: zimsim.FaultHTML, Times: -1},
+		"negative probability":   {Kind: zimsim.FaultHTML, Probability: -0.1},
+		"probability above 1":    {Kind: zimsim.FaultHTML, Probability: 1.1},
+		"negative duration":      {Kind: zimsim.FaultHang, Duration: -1},
+		"carry out a cut before": {Kind: zimsim.FaultCutBefore, CarryOut: true},
+		"unknown action":         {Kind: zimsim.FaultHTML, Action: "ListRooms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			if id, err := f.Inject(fault); err == nil || id != 0 {
+				t.Errorf("id %d, error %v", id, err)
+			}
+			wantEqual(t, "faults", len(f.Faults()), 0)
+		})
+	}
+}
+
+func TestLatencyIsAddedToEveryAnswer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		options zimsim.Options
+		random  float64
+		want    time.Duration
+	}{
+		"none":            {zimsim.Options{}, 0, 0},
+		"fixed":           {zimsim.Options{Latency: time.Minute}, 0.9, time.Minute},
+		"lowest":          {zimsim.Options{Latency: time.Minute, Jitter: time.Second}, 0, 59 * time.Second},
+		"middle":          {zimsim.Options{Latency: time.Minute, Jitter: time.Second}, 0.5, time.Minute},
+		"high":            {zimsim.Options{Latency: time.Minute, Jitter: time.Second}, 0.75, time.Minute + time.Second/2},
+		"never below 0":   {zimsim.Options{Jitter: time.Hour}, 0, 0},
+		"of a fault, too": {zimsim.Options{Latency: time.Minute}, 0.25, time.Minute + time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tc.options.Rand = func() float64 { return tc.random }
+				s := zimsim.New(tc.options)
+				s.SetApp(zimsim.App{AppID: appID, ServerSecret: secret})
+				if tc.want > time.Hour {
+					if _, err := s.Inject(zimsim.Fault{Kind: zimsim.FaultLatency, Duration: time.Hour}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				began := time.Now()
+				answer := serve(t, s.API(), http.MethodGet, "/?"+signed("QueryRoomUserList", began).Encode(), "")
+				wantEqual(t, "took", time.Since(began), tc.want)
+				wantEqual(t, "status", answer.Code, 200)
+			})
+		})
+	}
+}
