@@ -53,13 +53,16 @@ type appRegistry struct {
 	apps     map[types.NamespacedName]*app
 	limiters map[zim.Account]*zim.Limiter
 
-	// changed is called, without the lock, after an app became known, changed in a way that matters to rooms, or went.
-	changed func(types.NamespacedName)
+	// changed is called, without the lock, after an app became known, changed in a way that matters to its rooms, or went;
+	// claims is true if it may have changed which ZimRooms hold rooms.
+	changed func(name types.NamespacedName, claims bool)
 	// frozen asks for a pass over the ZimApp.
 	frozen func(...reconcile.Request)
 }
 
-func newAppRegistry(changed func(types.NamespacedName), frozen func(...reconcile.Request)) *appRegistry {
+func newAppRegistry(
+	changed func(name types.NamespacedName, claims bool), frozen func(...reconcile.Request),
+) *appRegistry {
 	return &appRegistry{
 		apps:     map[types.NamespacedName]*app{},
 		limiters: map[zim.Account]*zim.Limiter{},
@@ -85,8 +88,9 @@ func (r *appRegistry) put(next *app) {
 		r.setRates(previous.account)
 	}
 	r.mu.Unlock()
-	if previous == nil || previous.revision != next.revision || previous.refusalReason() != next.refusalReason() {
-		r.changed(next.name)
+	claims := previous == nil || previous.revision != next.revision || previous.accepted != next.accepted
+	if claims || previous.refusalReason() != next.refusalReason() {
+		r.changed(next.name, claims)
 	}
 }
 
@@ -100,7 +104,7 @@ func (r *appRegistry) remove(name types.NamespacedName) {
 	}
 	r.mu.Unlock()
 	if previous != nil {
-		r.changed(name)
+		r.changed(name, true)
 	}
 }
 

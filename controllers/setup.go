@@ -120,7 +120,7 @@ func (c *Controllers) setupRooms(manager ctrl.Manager) error {
 		For(&zimv1alpha1.ZimRoom{}, builder.WithPredicates(roomChanged())).
 		Watches(&zimv1alpha1.ZimRoom{}, handler.EnqueueRequestsFromMapFunc(c.siblingsOfRoom),
 			builder.WithPredicates(claimChanged())).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.foreignRoomsOfNamespace),
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.roomsOfNamespace),
 			builder.WithPredicates(namespaceChanged())).
 		WatchesRawSource(c.wakeRooms).
 		WithOptions(controller.Options{
@@ -210,42 +210,46 @@ func pinnedAppOfRoom(_ context.Context, object client.Object) []reconcile.Reques
 // siblingsOfRoom returns the other ZimRooms that name the same room.
 func (c *Controllers) siblingsOfRoom(ctx context.Context, object client.Object) []reconcile.Request {
 	room := object.(*zimv1alpha1.ZimRoom)
-	return c.rooms(ctx, func(other *zimv1alpha1.ZimRoom) bool { return other.UID != room.UID },
-		client.MatchingFields{roomIDIndex: room.Spec.ID})
-}
-
-// foreignRoomsOfNamespace returns the ZimRooms of a namespace that depend on its labels, or are being deleted.
-func (c *Controllers) foreignRoomsOfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
-	depends := func(room *zimv1alpha1.ZimRoom) bool {
-		candidates := appCandidates(room, c.options.OperatorNamespace)
-		last := candidates[len(candidates)-1] // The only one that can be of another namespace.
-		return last.Namespace != room.Namespace || !room.DeletionTimestamp.IsZero()
+	var requests []reconcile.Request
+	for _, other := range c.listRooms(ctx, client.MatchingFields{roomIDIndex: room.Spec.ID}) {
+		if other.UID != room.UID {
+			requests = append(requests, requestFor(&other))
+		}
 	}
-	return c.rooms(ctx, depends, client.InNamespace(namespace.GetName()))
+	return requests
 }
 
-// appChanged wakes the ZimRooms of a ZimApp, and those that wait for a room that these may hold.
-func (c *Controllers) appChanged(name types.NamespacedName) {
+// roomsOfNamespace returns the ZimRooms of a namespace that depend on its labels, or are being deleted.
+func (c *Controllers) roomsOfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, room := range c.listRooms(ctx, client.InNamespace(namespace.GetName())) {
+		candidates := appCandidates(&room, c.options.OperatorNamespace)
+		last := candidates[len(candidates)-1] // The only one that can be of another namespace.
+		if last.Namespace != room.Namespace || !room.DeletionTimestamp.IsZero() {
+			requests = append(requests, requestFor(&room))
+		}
+	}
+	return requests
+}
+
+// appChanged wakes the ZimRooms of a ZimApp, and those that wait for rooms which these hold, or held.
+func (c *Controllers) appChanged(name types.NamespacedName, claims bool) {
 	ctx := context.Background()
-	all := func(*zimv1alpha1.ZimRoom) bool { return true }
-	c.wakeRooms.wake(c.rooms(ctx, all, client.MatchingFields{roomAppIndex: name.String()})...)
+	for _, room := range c.listRooms(ctx, client.MatchingFields{roomAppIndex: name.String()}) {
+		c.wakeRooms.wake(requestFor(&room))
+		if claims {
+			c.wakeRooms.wake(c.siblingsOfRoom(ctx, &room)...)
+		}
+	}
 }
 
-// rooms lists ZimRooms from the cache.
-func (c *Controllers) rooms(
-	ctx context.Context, wanted func(*zimv1alpha1.ZimRoom) bool, options ...client.ListOption,
-) []reconcile.Request {
+// listRooms lists ZimRooms from the cache.
+func (c *Controllers) listRooms(ctx context.Context, options ...client.ListOption) []zimv1alpha1.ZimRoom {
 	var rooms zimv1alpha1.ZimRoomList
 	if err := c.options.Client.List(ctx, &rooms, options...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Could not list ZimRooms")
 	}
-	var requests []reconcile.Request
-	for i := range rooms.Items {
-		if wanted(&rooms.Items[i]) {
-			requests = append(requests, requestFor(&rooms.Items[i]))
-		}
-	}
-	return requests
+	return rooms.Items
 }
 
 func requestFor(object client.Object) reconcile.Request {

@@ -167,7 +167,7 @@ func (c *Client) observe(ctx context.Context, action Action, failure *Error, dur
 	if c.config.Observer == nil {
 		return
 	}
-	call := Call{Account: c.account, Action: action, Duration: duration, Documented: true}
+	call := Call{Account: c.account, Action: action, Class: ClassOK, Duration: duration, Documented: true}
 	if failure != nil {
 		call.Code, call.Failure, call.Class = failure.Code, failure.Failure, failure.Class
 		call.Documented = Documented(failure.Code)

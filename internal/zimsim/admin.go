@@ -87,7 +87,7 @@ func (s *Simulator) CreateRoom(appID uint32, room Room) error {
 	})
 }
 
-func (s *Simulator) createAsClient(app *appState, template Room, now time.Time) *room {
+func (s *Simulator) createAsClient(app *appState, template Room, now time.Time) {
 	if template.Creator == "" && len(template.Members) > 0 {
 		template.Creator = template.Members[0]
 	}
@@ -110,7 +110,6 @@ func (s *Simulator) createAsClient(app *appState, template Room, now time.Time) 
 	for _, userID := range template.Members {
 		s.enter(r, userID, now)
 	}
-	return r
 }
 
 // DestroyRoom ends a room at once, whoever is in it.

@@ -26,11 +26,11 @@ type adminCall struct {
 	body  []byte
 }
 
-// badRequest is an error of the caller's.
-type badRequest struct{ error }
+// badRequestError is an error of the caller's.
+type badRequestError struct{ error }
 
 // Unwrap returns what is wrong.
-func (e badRequest) Unwrap() error { return e.error }
+func (e badRequestError) Unwrap() error { return e.error }
 
 // maxAdminBody bounds what one call can make the admin side read.
 const maxAdminBody = 4 << 20
@@ -78,12 +78,12 @@ func (s *Simulator) serveAdmin(w http.ResponseWriter, r *http.Request, route rou
 func (c *adminCall) checkParams(known []string) error {
 	for name := range c.query {
 		if !slices.Contains(known, name) && !slices.Contains(known, name+"?") {
-			return badRequest{fmt.Errorf("unknown query parameter %q", name)}
+			return badRequestError{fmt.Errorf("unknown query parameter %q", name)}
 		}
 	}
 	for _, name := range known {
 		if !strings.HasSuffix(name, "?") && c.query.Get(name) == "" {
-			return badRequest{fmt.Errorf("query parameter %q is missing", name)}
+			return badRequestError{fmt.Errorf("query parameter %q is missing", name)}
 		}
 	}
 	return nil
@@ -91,13 +91,13 @@ func (c *adminCall) checkParams(known []string) error {
 
 // appID returns the AppID; 0 if the parameter is missing.
 func (c *adminCall) appID() (uint32, error) {
-	text := c.query.Get("appID")
+	text := c.query.Get(queryAppID)
 	if text == "" {
 		return 0, nil
 	}
 	appID, ok := parseAppID(text)
 	if !ok {
-		return 0, badRequest{fmt.Errorf("appID %q is not a uint32 in decimal", text)}
+		return 0, badRequestError{fmt.Errorf("appID %q is not a uint32 in decimal", text)}
 	}
 	return appID, nil
 }
@@ -125,7 +125,7 @@ func (c *adminCall) number(name string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, badRequest{fmt.Errorf("%s %q is not a whole number from 0", name, text)}
+		return 0, badRequestError{fmt.Errorf("%s %q is not a whole number from 0", name, text)}
 	}
 	return n, nil
 }
@@ -133,17 +133,17 @@ func (c *adminCall) number(name string) (int, error) {
 // decode reads the JSON body.
 func (c *adminCall) decode(target any) error {
 	if len(c.body) == 0 {
-		return badRequest{errors.New("a JSON body is missing")}
+		return badRequestError{errors.New("a JSON body is missing")}
 	}
 	if err := unmarshalStrictly(c.body, target); err != nil {
-		return badRequest{fmt.Errorf("reading the body: %w", err)}
+		return badRequestError{fmt.Errorf("reading the body: %w", err)}
 	}
 	return nil
 }
 
 // statusOf maps an error of the admin side to its HTTP status.
 func statusOf(err error) int {
-	var bad badRequest
+	var bad badRequestError
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):

@@ -4,20 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 var errFaultNotFound = errors.New("no such fault")
+
+// The query parameters of the admin side.
+const (
+	queryAppID  = "appID"
+	queryRoomID = "roomID"
+	queryUserID = "userID"
+	queryID     = "id"
+	queryKey    = "key"
+	queryAction = "action"
+	queryLimit  = "limit"
+	queryCreate = "create"
+)
 
 // done is the answer of what has nothing to say.
 var done = map[string]string{"status": "ok"}
 
 // adminRoutes are the paths of the admin side; doc.go describes them.
 func adminRoutes() map[string]map[string]route {
-	inRoom := []string{"appID", "roomID"}
-	member := append(inRoom[:2:2], "userID")
-	key := append(inRoom[:2:2], "key")
-	user := []string{"appID", "userID"}
-	calls := []string{"appID?", "action?", "roomID?", "limit?"}
+	room := []string{queryAppID, queryID}
+	member := []string{queryAppID, queryRoomID, queryUserID}
+	key := []string{queryAppID, queryRoomID, queryKey}
+	user := []string{queryAppID, queryUserID}
+	filter := []string{queryAppID + "?", queryRoomID + "?", queryLimit + "?"}
 	return map[string]map[string]route{
 		"/healthz": {http.MethodGet: {nil, func(*adminCall) (any, error) { return done, nil }}},
 		"/apps": {
@@ -25,12 +38,12 @@ func adminRoutes() map[string]map[string]route {
 			http.MethodPut: {nil, putApp},
 		},
 		"/rooms": {
-			http.MethodGet:    {[]string{"appID", "id?"}, getRooms},
-			http.MethodPost:   {[]string{"appID"}, postRoom},
-			http.MethodDelete: {[]string{"appID", "id"}, deleteRoom},
+			http.MethodGet:    {[]string{queryAppID, queryID + "?"}, getRooms},
+			http.MethodPost:   {[]string{queryAppID}, postRoom},
+			http.MethodDelete: {room, deleteRoom},
 		},
 		"/members": {
-			http.MethodPut:    {append(member[:3:3], "create?"), putMember},
+			http.MethodPut:    {slices.Concat(member, []string{queryCreate + "?"}), putMember},
 			http.MethodDelete: {member, deleteMember},
 		},
 		"/attributes": {
@@ -38,19 +51,19 @@ func adminRoutes() map[string]map[string]route {
 			http.MethodDelete: {key, deleteAttribute},
 		},
 		"/users": {
-			http.MethodGet:    {[]string{"appID"}, getUsers},
+			http.MethodGet:    {[]string{queryAppID}, getUsers},
 			http.MethodPut:    {user, onUser((*Simulator).RegisterUser)},
 			http.MethodDelete: {user, onUser((*Simulator).UnregisterUser)},
 		},
 		"/calls": {
-			http.MethodGet:    {calls, getCalls},
+			http.MethodGet:    {slices.Concat(filter, []string{queryAction + "?"}), getCalls},
 			http.MethodDelete: {nil, deleteCalls},
 		},
-		"/events": {http.MethodGet: {[]string{"appID?", "roomID?", "limit?"}, getEvents}},
+		"/events": {http.MethodGet: {filter, getEvents}},
 		"/faults": {
 			http.MethodGet:    {nil, func(c *adminCall) (any, error) { return c.sim.Faults(), nil }},
 			http.MethodPost:   {nil, postFault},
-			http.MethodDelete: {[]string{"id?"}, deleteFaults},
+			http.MethodDelete: {[]string{queryID + "?"}, deleteFaults},
 		},
 		"/switches": {
 			http.MethodGet: {nil, func(c *adminCall) (any, error) { return c.sim.Switches(), nil }},
@@ -65,10 +78,10 @@ func putApp(c *adminCall) (any, error) {
 		return nil, err
 	}
 	if app.AppID == 0 {
-		return nil, badRequest{errors.New("appID is missing")}
+		return nil, badRequestError{errors.New("appID is missing")}
 	}
 	if app.ServerSecret == "" && !c.sim.hasApp(app.AppID) {
-		return nil, badRequest{errors.New("serverSecret is missing: the app is new")}
+		return nil, badRequestError{errors.New("serverSecret is missing: the app is new")}
 	}
 	c.sim.SetApp(app)
 	return done, nil
@@ -79,10 +92,10 @@ func getRooms(c *adminCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !c.query.Has("id") {
+	if !c.query.Has(queryID) {
 		return c.sim.Rooms(appID), nil
 	}
-	return c.existingRoom(appID, c.query.Get("id"))
+	return c.existingRoom(appID, c.query.Get(queryID))
 }
 
 // existingRoom returns a room as it is now.
@@ -112,7 +125,7 @@ func postRoom(c *adminCall) (any, error) {
 func deleteRoom(c *adminCall) (any, error) {
 	appID, err := c.appID()
 	if err == nil {
-		err = c.sim.DestroyRoom(appID, c.query.Get("id"))
+		err = c.sim.DestroyRoom(appID, c.query.Get(queryID))
 	}
 	return done, err
 }
@@ -123,20 +136,20 @@ func putMember(c *adminCall) (any, error) {
 		return nil, err
 	}
 	enter := c.sim.Enter
-	switch c.query.Get("create") {
+	switch c.query.Get(queryCreate) {
 	case "true":
 		enter = c.sim.EnterOrCreate
 	case "", "false":
 	default:
-		return nil, badRequest{errors.New("create is neither true nor false")}
+		return nil, badRequestError{errors.New("create is neither true nor false")}
 	}
-	return done, enter(appID, c.query.Get("roomID"), c.query.Get("userID"))
+	return done, enter(appID, c.query.Get(queryRoomID), c.query.Get(queryUserID))
 }
 
 func deleteMember(c *adminCall) (any, error) {
 	appID, err := c.appID()
 	if err == nil {
-		err = c.sim.Leave(appID, c.query.Get("roomID"), c.query.Get("userID"))
+		err = c.sim.Leave(appID, c.query.Get(queryRoomID), c.query.Get(queryUserID))
 	}
 	return done, err
 }
@@ -153,15 +166,15 @@ func putAttribute(c *adminCall) (any, error) {
 		return nil, err
 	}
 	if in.Value == nil {
-		return nil, badRequest{errors.New("value is missing")}
+		return nil, badRequestError{errors.New("value is missing")}
 	}
-	return done, c.sim.SetAttribute(appID, c.query.Get("roomID"), c.query.Get("key"), *in.Value)
+	return done, c.sim.SetAttribute(appID, c.query.Get(queryRoomID), c.query.Get(queryKey), *in.Value)
 }
 
 func deleteAttribute(c *adminCall) (any, error) {
 	appID, err := c.appID()
 	if err == nil {
-		err = c.sim.DeleteAttribute(appID, c.query.Get("roomID"), c.query.Get("key"))
+		err = c.sim.DeleteAttribute(appID, c.query.Get(queryRoomID), c.query.Get(queryKey))
 	}
 	return done, err
 }
@@ -179,7 +192,7 @@ func onUser(method func(*Simulator, uint32, string) error) func(*adminCall) (any
 	return func(c *adminCall) (any, error) {
 		appID, err := c.appID()
 		if err == nil {
-			err = method(c.sim, appID, c.query.Get("userID"))
+			err = method(c.sim, appID, c.query.Get(queryUserID))
 		}
 		return done, err
 	}
@@ -190,12 +203,12 @@ func getCalls(c *adminCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := c.number("limit")
+	limit, err := c.number(queryLimit)
 	if err != nil {
 		return nil, err
 	}
 	return c.sim.CallsOf(CallFilter{
-		AppID: appID, Action: c.query.Get("action"), RoomID: c.query.Get("roomID"), Limit: limit,
+		AppID: appID, Action: c.query.Get(queryAction), RoomID: c.query.Get(queryRoomID), Limit: limit,
 	}), nil
 }
 
@@ -209,11 +222,11 @@ func getEvents(c *adminCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := c.number("limit")
+	limit, err := c.number(queryLimit)
 	if err != nil {
 		return nil, err
 	}
-	roomID := c.query.Get("roomID")
+	roomID := c.query.Get(queryRoomID)
 	list := []Event{}
 	for _, e := range c.sim.Events() {
 		if (appID == 0 || appID == e.AppID) && (roomID == "" || roomID == e.RoomID) {
@@ -230,17 +243,17 @@ func postFault(c *adminCall) (any, error) {
 	}
 	id, err := c.sim.Inject(fault)
 	if err != nil {
-		return nil, badRequest{err}
+		return nil, badRequestError{err}
 	}
 	return map[string]int{"id": id}, nil
 }
 
 func deleteFaults(c *adminCall) (any, error) {
-	if !c.query.Has("id") {
+	if !c.query.Has(queryID) {
 		c.sim.ClearFaults()
 		return done, nil
 	}
-	id, err := c.number("id")
+	id, err := c.number(queryID)
 	if err == nil && !c.sim.ClearFault(id) {
 		err = fmt.Errorf("%w: %d", errFaultNotFound, id)
 	}
@@ -253,8 +266,8 @@ func putSwitches(c *adminCall) (any, error) {
 	if err := c.decode(&switches); err != nil {
 		return nil, err
 	}
-	if switches.GatewayErrorStatus < http.StatusOK || switches.GatewayErrorStatus > 599 {
-		return nil, badRequest{errors.New("gatewayErrorStatus is not between 200 and 599")}
+	if !isHTTPStatus(switches.GatewayErrorStatus) {
+		return nil, badRequestError{errors.New("gatewayErrorStatus is not between 200 and 599")}
 	}
 	c.sim.SetSwitches(switches)
 	return switches, nil

@@ -144,8 +144,8 @@ func (p *params) changes() []change {
 	return list
 }
 
-// apply carries out one change and returns the attribute's new Seq, or the SubCode of a refusal. No page lists SubCodes;
-// the only business code on the page of ModifyRoomAttribute that fits is 660000002.
+// apply carries out one change and returns the attribute's new Seq, or the SubCode of a refusal. No page lists
+// SubCodes; the only business code on the page of ModifyRoomAttribute that fits is 660000002.
 func (c *call) apply(r *room, ch change, operator string) (seq, subCode int) {
 	for _, fault := range c.refusals {
 		if fault.Key == ch.key {

@@ -1,16 +1,15 @@
 package zimsim_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
-
-	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 // lobby is a fixture with a room r that holds a=1 and b=2, AttributeSeq 2.
-func lobby(t *testing.T, changes ...func(*zimsim.Options)) *fixture {
+func lobby(t *testing.T) *fixture {
 	t.Helper()
-	f := newFixture(t, changes...)
+	f := newFixture(t)
 	f.wantCode(f.create("r", object{"Attributes": []object{attribute("a", "1"), attribute("b", "2")}}), 0)
 	return f
 }
@@ -130,9 +129,7 @@ func TestModifyRoomAttributeRefusesBadRequestsWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := lobby(t)
 			body := object{"FromUserId": operator, "RoomId": "r", "Attributes": []object{set("a", "9")}}
-			for key, value := range tc.body {
-				body[key] = value
-			}
+			maps.Copy(body, tc.body)
 			f.wantCode(f.post("ModifyRoomAttribute", body), tc.want)
 			wantEqual(t, "attributes", f.attributesOf("r"), map[string]string{"a": "1", "b": "2"})
 		})

@@ -50,7 +50,7 @@ const lastGatewayCode = CodeServiceDisabled
 
 // messages are the simulator's own words: the vendor publishes no catalogue, and only "success" and
 // "user length limit" appear in samples.
-var messages = map[int]string{
+var messages = map[int]string{ //nolint:gosec // The names of what is wrong, no credentials.
 	CodeSuccess:                     "success",
 	CodeInputParameter:              "input parameter error",
 	CodeWrongHost:                   "wrong host",

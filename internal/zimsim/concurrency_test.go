@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,20 +15,20 @@ import (
 )
 
 // serve sends a request straight to a handler.
-func serve(t testing.TB, handler http.Handler, method, target, body string) *httptest.ResponseRecorder {
-	t.Helper()
+func serve(tb testing.TB, handler http.Handler, method, target, body string) *httptest.ResponseRecorder {
+	tb.Helper()
 	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body)))
+	handler.ServeHTTP(answer, httptest.NewRequestWithContext(tb.Context(), method, target, strings.NewReader(body)))
 	return answer
 }
 
 // codeOf sends a signed CreateRoom straight to a handler and returns its code.
-func codeOf(t testing.TB, handler http.Handler, target, roomID string, delay int) int {
-	t.Helper()
+func codeOf(tb testing.TB, handler http.Handler, target, roomID string, delay int) int {
+	tb.Helper()
 	body := fmt.Sprintf(`{"FromUserId":"op","RoomId":%q,"DestroyDelayTime":%d}`, roomID, delay)
 	var out struct{ Code int }
-	if err := json.Unmarshal(serve(t, handler, http.MethodPost, target, body).Body.Bytes(), &out); err != nil {
-		t.Error(err)
+	if err := json.Unmarshal(serve(tb, handler, http.MethodPost, target, body).Body.Bytes(), &out); err != nil {
+		tb.Error(err)
 	}
 	return out.Code
 }
@@ -42,7 +43,7 @@ func TestConcurrentCallsShareOneWorld(t *testing.T) {
 	for range callers {
 		group.Go(func() {
 			for i := range rooms {
-				code := codeOf(t, api, target, fmt.Sprint(i), 60)
+				code := codeOf(t, api, target, strconv.Itoa(i), 60)
 				mu.Lock()
 				codes[code]++
 				mu.Unlock()
@@ -64,7 +65,7 @@ func TestConcurrentCallsShareOneLimit(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 100 {
 		group.Go(func() {
-			if codeOf(t, api, target, fmt.Sprint(i), 60) == 0 {
+			if codeOf(t, api, target, strconv.Itoa(i), 60) == 0 {
 				mu.Lock()
 				admitted++
 				mu.Unlock()
@@ -85,15 +86,15 @@ func TestEverythingAtOnce(t *testing.T) {
 	list := "/?" + signed("QueryRoomUserList", start).Encode() + "&RoomId=1"
 	var group sync.WaitGroup
 	for _, do := range []func(i int){
-		func(i int) { codeOf(t, api, create, fmt.Sprint(i%3), i%2) },
+		func(i int) { codeOf(t, api, create, strconv.Itoa(i%3), i%2) },
 		func(int) { serve(t, api, http.MethodPost, query, `{"FromUserId":"op","RoomId":"1"}`) },
 		func(int) {
 			serve(t, api, http.MethodPost, modify,
 				`{"FromUserId":"op","RoomId":"1","Attributes":[{"Action":0,"Key":"k","Value":"v"}]}`)
 		},
 		func(int) { serve(t, api, http.MethodGet, list, "") },
-		func(i int) { _ = f.EnterOrCreate(appID, "1", fmt.Sprint(i%5)) },
-		func(i int) { _ = f.Leave(appID, "1", fmt.Sprint(i%5)) },
+		func(i int) { _ = f.EnterOrCreate(appID, "1", strconv.Itoa(i%5)) },
+		func(i int) { _ = f.Leave(appID, "1", strconv.Itoa(i%5)) },
 		func(int) { _ = f.SetAttribute(appID, "1", "k", "w") },
 		func(int) { f.clock.advance(time.Millisecond) },
 		func(i int) { f.SetApp(zimsim.App{AppID: appID, CallsPerSecond: -1, MaxRooms: i % 4}) },
@@ -117,7 +118,7 @@ func TestEverythingAtOnce(t *testing.T) {
 // BenchmarkCreateAmongManyRooms shows that a call does not get slower with the number of rooms.
 func BenchmarkCreateAmongManyRooms(b *testing.B) {
 	for _, rooms := range []int{0, 10_000, 100_000} {
-		b.Run(fmt.Sprint(rooms), func(b *testing.B) {
+		b.Run(strconv.Itoa(rooms), func(b *testing.B) {
 			f := newFixture(b)
 			for i := range rooms {
 				room := zimsim.Room{ID: fmt.Sprintf("old-%d", i), Creator: "u", DestroyDelay: time.Hour}
@@ -127,7 +128,7 @@ func BenchmarkCreateAmongManyRooms(b *testing.B) {
 			api, target := f.API(), "/?"+signed("CreateRoom", start).Encode()
 			b.ResetTimer()
 			for i := 0; b.Loop(); i++ {
-				if code := codeOf(b, api, target, fmt.Sprint(i), 60); code != 0 {
+				if code := codeOf(b, api, target, strconv.Itoa(i), 60); code != 0 {
 					b.Fatal(code)
 				}
 			}

@@ -40,7 +40,7 @@ const (
 )
 
 // Fault makes calls go wrong. It hits calls that the gateway has let pass (signature right, within the limit), so that
-// it never hides a caller's own mistake. At most one fault hits a call, the oldest that matches, besides FaultRefuseKey.
+// it never hides a caller's own mistake. Besides FaultRefuseKey at most one fault hits a call: the oldest that matches.
 type Fault struct {
 	// ID is given by Inject.
 	ID int `json:"id,omitempty"`
@@ -169,37 +169,41 @@ func (f *Fault) validate() error {
 	return nil
 }
 
+// kindRules say what a fault of each kind needs besides its kind.
+var kindRules = map[FaultKind]struct {
+	met   func(*Fault) bool // nil: it needs nothing
+	needs string
+}{
+	FaultCode:       {func(f *Fault) bool { return f.Code != CodeSuccess }, "a code"},
+	FaultHTTPStatus: {func(f *Fault) bool { return isHTTPStatus(f.HTTPStatus) }, "an httpStatus between 200 and 599"},
+	FaultHTML:       {},
+	FaultHuge:       {},
+	FaultHang:       {},
+	FaultCutBefore:  {},
+	FaultCutAfter:   {},
+	FaultTruncated:  {},
+	FaultRedirect: {func(f *Fault) bool {
+		return f.HTTPStatus == 0 || f.HTTPStatus/100 == 3
+	}, "an httpStatus between 300 and 399"},
+	FaultLatency: {func(f *Fault) bool { return f.Duration > 0 }, "a duration"},
+	FaultRefuseKey: {func(f *Fault) bool {
+		return f.Key != "" && f.SubCode != CodeSuccess && (f.Action == "" || f.Action == actionModifyRoomAttribute)
+	}, "a key, a subCode, and no action but ModifyRoomAttribute"},
+}
+
 func (f *Fault) validateKind() error {
-	switch f.Kind {
-	case FaultCode:
-		if f.Code == 0 {
-			return errors.New("kind Code needs a code")
-		}
-	case FaultHTTPStatus:
-		if f.HTTPStatus < http.StatusOK || f.HTTPStatus > 599 {
-			return errors.New("kind HTTPStatus needs an httpStatus between 200 and 599")
-		}
-	case FaultRedirect:
-		if f.HTTPStatus != 0 && f.HTTPStatus/100 != 3 {
-			return errors.New("kind Redirect needs an httpStatus between 300 and 399")
-		}
-	case FaultLatency:
-		if f.Duration == 0 {
-			return errors.New("kind Latency needs a duration")
-		}
-	case FaultRefuseKey:
-		if f.Key == "" || f.SubCode == 0 {
-			return errors.New("kind RefuseKey needs a key and a subCode")
-		}
-		if f.Action != "" && f.Action != actionModifyRoomAttribute {
-			return errors.New("kind RefuseKey is for ModifyRoomAttribute only")
-		}
-	case FaultHTML, FaultHuge, FaultHang, FaultCutBefore, FaultCutAfter, FaultTruncated:
-	default:
+	rule, ok := kindRules[f.Kind]
+	if !ok {
 		return fmt.Errorf("unknown kind %q", f.Kind)
+	}
+	if rule.met != nil && !rule.met(f) {
+		return fmt.Errorf("kind %s needs %s", f.Kind, rule.needs)
 	}
 	return nil
 }
+
+// isHTTPStatus tells whether a number can be the status of a final answer.
+func isHTTPStatus(status int) bool { return status >= http.StatusOK && status <= 599 }
 
 // mayCarryOut tells for which kinds it is the fault's choice whether the call is carried out.
 func (k FaultKind) mayCarryOut() bool {

@@ -19,19 +19,19 @@ func TestJournal(t *testing.T) {
 	wantEqual(t, "calls", got[:2], []zimsim.Call{
 		{
 			Time: start, AppID: appID, Action: "CreateRoom", RoomID: "a b", FromUserID: operator, CarriedOut: true,
-			Method: "POST", UserAgent: "test", HTTPStatus: 200, RequestID: created.RequestId,
+			Method: "POST", UserAgent: "test", HTTPStatus: 200, RequestID: created.RequestID,
 			Body: `{"DestroyDelayTime":null,"FromUserId":"op","RoomId":"a b","RoomName":"n"}` + "\n",
 		},
 		{
 			Time: start.Add(time.Second), AppID: appID, Action: "DestroyRoom", RoomID: "a b", FromUserID: operator,
-			Code: 660300001, Method: "GET", UserAgent: "test", HTTPStatus: 200, RequestID: missing.RequestId,
+			Code: 660300001, Method: "GET", UserAgent: "test", HTTPStatus: 200, RequestID: missing.RequestID,
 			Body: "FromUserId=op&RoomId=a+b",
 		},
 	})
 	wantEqual(t, "refused RoomID", got[2].RoomID, "bad/id")
 	wantEqual(t, "refused CarriedOut", got[2].CarriedOut, false)
-	if created.RequestId == missing.RequestId || len(created.RequestId) != 18 {
-		t.Errorf("RequestIds %s and %s", created.RequestId, missing.RequestId)
+	if created.RequestID == missing.RequestID || len(created.RequestID) != 18 {
+		t.Errorf("RequestIds %s and %s", created.RequestID, missing.RequestID)
 	}
 	f.ResetCalls()
 	wantEqual(t, "calls after the reset", f.Calls(), []zimsim.Call{})

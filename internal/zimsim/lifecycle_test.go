@@ -73,13 +73,13 @@ func TestRoomsDieOnTime(t *testing.T) {
 			tc.do(f)
 			if tc.lives < 0 {
 				f.clock.advance(1000 * time.Hour)
-				wantEqual(t, "exists for ever", f.exists("r"), true)
+				wantEqual(t, "exists for ever", f.exists(), true)
 				return
 			}
 			f.clock.advance(tc.lives - f.clock.Now().Sub(start) - 1)
-			wantEqual(t, "exists just before", f.exists("r"), true)
+			wantEqual(t, "exists just before", f.exists(), true)
 			f.clock.advance(1)
-			wantEqual(t, "exists at its time", f.exists("r"), false)
+			wantEqual(t, "exists at its time", f.exists(), false)
 		})
 	}
 }
@@ -89,16 +89,16 @@ func TestWithoutADelayRoomsDieWhenTheyEmpty(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			f.wantCode(f.create("r", object{"DestroyDelayTime": delay}), 0)
-			wantEqual(t, "exists after creation", f.exists("r"), false)
+			wantEqual(t, "exists after creation", f.exists(), false)
 
 			switches := f.Switches()
 			switches.TimerStartsAtCreation = false
 			f.SetSwitches(switches)
 			f.wantCode(f.create("r", object{"DestroyDelayTime": delay}), 0)
-			wantEqual(t, "exists without a timer", f.exists("r"), true)
+			wantEqual(t, "exists without a timer", f.exists(), true)
 			f.must(f.Enter(appID, "r", "u"))
 			f.must(f.Leave(appID, "r", "u"))
-			wantEqual(t, "exists once empty", f.exists("r"), false)
+			wantEqual(t, "exists once empty", f.exists(), false)
 		})
 	}
 }
@@ -143,8 +143,9 @@ func TestManyRoomsDieInOrder(t *testing.T) {
 		}
 	}
 	f.clock.advance(2 * time.Minute)
-	var got []string
-	for _, r := range f.Rooms(appID) {
+	rooms := f.Rooms(appID)
+	got := make([]string, 0, len(rooms))
+	for _, r := range rooms {
 		got = append(got, r.ID)
 	}
 	wantEqual(t, "rooms left", got, want)

@@ -3,7 +3,6 @@ package zimsim
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -114,7 +113,7 @@ func unmarshalStrictly(data []byte, target any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("more than one JSON value")
+		return errors.New("more than one JSON value")
 	}
 	return nil
 }

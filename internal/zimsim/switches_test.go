@@ -56,7 +56,7 @@ func stopOnAnyError(f *fixture) any {
 var switchCases = map[string]switchCase{
 	"TimerStartsAtCreation": {
 		func(s *zimsim.Switches) { s.TimerStartsAtCreation = false },
-		func(f *fixture) any { f.create("r", nil); f.clock.advance(time.Minute); return f.exists("r") }, false, true,
+		func(f *fixture) any { f.create("r", nil); f.clock.advance(time.Minute); return f.exists() }, false, true,
 	},
 	"KeepAttributesWhileEmpty": {
 		func(s *zimsim.Switches) { s.KeepAttributesWhileEmpty = false }, leaveEmpty, []int{1, 2}, []int{0, 1},
@@ -106,9 +106,9 @@ var switchCases = map[string]switchCase{
 		func(s *zimsim.Switches) { s.AttributeCallsOnEmptyRoom = 660300008 },
 		func(f *fixture) any {
 			f.create("r", nil)
-			empty := []int{f.query("r").Code, f.modify("r", set("k", "v")).Code, len(f.attributesOf("r"))}
+			query, modify, kept := f.query("r").Code, f.modify("r", set("k", "v")).Code, len(f.attributesOf("r"))
 			f.must(f.Enter(appID, "r", "u"))
-			return append(empty, f.query("r").Code)
+			return []int{query, modify, kept, f.query("r").Code}
 		}, []int{0, 0, 1, 0}, []int{660300008, 660300008, 0, 0},
 	},
 	"UserListOfEmptyRoom": {
@@ -214,7 +214,7 @@ var switchCases = map[string]switchCase{
 			query.Set("RoomId", "r")
 			right := f.send(http.MethodGet, query, "").Code
 			query.Set("SignatureNonce", "15215528852396")
-			query.Set("Signature", signature(appID, "15215528852396", secret, start.Unix()))
+			query.Set("Signature", signature("15215528852396", start.Unix()))
 			return []int{right, f.send(http.MethodGet, query, "").Code}
 		}, []int{660300001, 660300001}, []int{660300001, 2},
 	},
@@ -233,7 +233,7 @@ func TestSwitches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wantEqual(t, "by default", tc.do(newFixture(t)), tc.byDefault)
 			wantEqual(t, "switched", tc.do(newFixture(t, withSwitch(tc.change))), tc.set)
-			var changed zimsim.Switches = zimsim.DefaultSwitches()
+			changed := zimsim.DefaultSwitches()
 			tc.change(&changed)
 			for i := range reflect.TypeFor[zimsim.Switches]().NumField() {
 				field := reflect.TypeFor[zimsim.Switches]().Field(i).Name

@@ -1,0 +1,132 @@
+# Everything that people and CI do with this repository. `make help` lists it.
+SHELL := /usr/bin/env bash -o pipefail
+.SHELLFLAGS := -ec
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+IMG ?= zim-operator:$(VERSION)
+
+version_package := github.com/zim-operator/zim-operator/internal/version
+ldflags := -s -w -X $(version_package).Version=$(VERSION) -X $(version_package).Commit=$(COMMIT)
+
+# Tools are pinned in hack/tools/go.mod and built on first use.
+TOOL := go tool -modfile=hack/tools/go.mod
+
+# The race detector needs a C compiler.
+race := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+# Packages with tests; the demo is run, not tested.
+packages ?= ./...
+
+##@ General
+
+.PHONY: help
+help: ## Show this list.
+	@awk 'BEGIN {FS = ":.*##"; print "Usage: make <target>"} \
+		/^[a-zA-Z_0-9-]+:.*?##/ { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 } \
+		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(MAKEFILE_LIST)
+
+##@ Try
+
+.PHONY: demo
+demo: build ## Run the operator against a simulator of ZIM, with a Kubernetes API server of its own, and tell what happens.
+	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/demo
+
+.PHONY: simulator
+simulator: ## Run the simulator of ZIM (flags in ARGS; see hack/zimsim/README.md).
+	go run ./hack/zimsim $(ARGS)
+
+.PHONY: controlplane
+controlplane: ## Provide etcd, kube-apiserver and kubectl under bin/k8s: downloaded, or else built (minutes, once).
+	@hack/controlplane/provide.sh
+
+##@ Build
+
+.PHONY: build
+build: ## Build manager, simulator and demo into bin/.
+	@mkdir -p bin
+	@echo 'Building manager, simulator and demo (usually 1 to 3 minutes the first time, seconds later)...' >&2
+	@go build -trimpath -ldflags '$(ldflags)' -o bin/manager .
+	@go build -trimpath -ldflags '$(ldflags)' -o bin/zimsim ./hack/zimsim
+	@go build -trimpath -ldflags '$(ldflags)' -o bin/demo ./hack/demo
+
+.PHONY: run
+run: ## Run the manager against the cluster of the current KUBECONFIG (flags in ARGS).
+	go run . $(ARGS)
+
+.PHONY: docker-build
+docker-build: ## Build the manager's image (IMG).
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMG) .
+
+##@ Develop
+
+.PHONY: generate
+generate: ## Generate deep copies, CRDs and RBAC from the Go sources.
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd rbac:roleName=zim-operator-manager \
+		paths=./api/... paths=./controllers/... output:crd:artifacts:config=config/crd/bases \
+		output:rbac:artifacts:config=config/rbac
+
+.PHONY: fmt
+fmt: ## Format the sources.
+	$(TOOL) golangci-lint fmt
+
+.PHONY: lint
+lint: ## Run the linters.
+	$(TOOL) golangci-lint run
+
+##@ Test
+
+.PHONY: test
+test: ## Run all tests: unit, client against simulator, controllers against a real API server.
+	@if [ -z '$(race)' ]; then echo 'No C compiler: the tests run without the race detector.' >&2; fi
+	@assets="$$(hack/controlplane/provide.sh)" && \
+		KUBEBUILDER_ASSETS="$$assets" go test $(race) -shuffle=on -timeout=20m $(packages)
+
+.PHONY: deflake
+deflake: ## Run the tests until one fails.
+	@assets="$$(hack/controlplane/provide.sh)" && while KUBEBUILDER_ASSETS="$$assets" \
+		go test $(race) -shuffle=on -count=1 -timeout=20m $(packages); do :; done
+
+.PHONY: cover
+cover: ## Run all tests and show how much of each package they reach.
+	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" \
+		go test -coverprofile=bin/cover.out -coverpkg=./api/...,./controllers/...,./internal/... $(packages)
+	@go tool cover -func=bin/cover.out | tail -1
+
+##@ Verify
+
+.PHONY: verify
+verify: generate ## Fail if generated files, module files or formatting are not up to date.
+	go mod tidy
+	cd hack/controlplane && go mod verify >/dev/null
+	@$(TOOL) golangci-lint fmt --diff
+	@if [ -n "$$(git status --porcelain)" ]; then \
+		echo 'Not up to date, or not committed:' >&2; git --no-pager status --short >&2; git --no-pager diff >&2; exit 1; fi
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what is used (needs the Go vulnerability database).
+	$(TOOL) govulncheck ./...
+
+##@ Deploy
+
+.PHONY: install
+install: ## Install the CRDs into the cluster of the current KUBECONFIG.
+	kubectl apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs, and with them every ZimRoom and ZimApp.
+	kubectl delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: ## Install CRDs, RBAC and the manager.
+	kubectl apply --server-side -k config/default
+
+.PHONY: undeploy
+undeploy: ## Remove what deploy installed.
+	kubectl delete --ignore-not-found -k config/default
+
+##@ Clean
+
+.PHONY: clean
+clean: ## Remove everything that was built.
+	rm -rf bin dist
