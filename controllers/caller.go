@@ -79,7 +79,7 @@ func (c *caller) call(
 // support asks for.
 func (c *caller) note(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*zim.Error](err)
-	if !ok {
+	if !ok || failed.Class == zim.ClassRoomExists {
 		return err
 	}
 	ctrl.LoggerFrom(ctx).V(1).Info("Got no success from ZIM", "action", failed.Action, "code", int(failed.Code),

@@ -171,6 +171,7 @@ func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome)
 	if err := r.patchStatus(ctx, p); err != nil {
 		return reconcile.Result{}, err
 	}
+	r.emitEvents(p)
 	if result.retry == nil && !result.answered {
 		return reconcile.Result{}, nil // Whatever changes the matter wakes this room.
 	}
@@ -191,7 +192,6 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 		return fmt.Errorf("writing status: %w", err)
 	}
 	p.memory.written = written
-	r.emitEvents(p)
 	return nil
 }
 

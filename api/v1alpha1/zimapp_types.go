@@ -43,6 +43,7 @@ type SecretKeyReference struct {
 	// key of the Secret's data that holds the value. Default: serverSecret.
 	// +optional
 	// +kubebuilder:default=serverSecret
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Key string `json:"key,omitempty"`
 }
@@ -63,12 +64,12 @@ type ZimAppSpec struct {
 	ServerSecretRef SecretKeyReference `json:"serverSecretRef"`
 
 	// fromUserID is the ZIM user in whose name rooms are created and changed (FromUserId). The operator registers it with
-	// ZIM if need be; it never enters a room. 1 to 32 characters: digits, ASCII letters, space and
-	// !#$%&()+-:;<=.>?@[]^_{}|~,
+	// ZIM if need be; it never enters a room. 1 to 32 characters: digits, ASCII letters, space and any of
+	// !#$%&()+,-.:;<=>?@[]^_{|}~
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[0-9A-Za-z!#$%&()+\-:;<=.>?@\[\]^_ {}|~,]+$')`,message="fromUserID may contain only digits, ASCII letters, space and !#$%&()+-:;<=.>?@[]^_{}|~,"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[0-9A-Za-z !#$%&()+,\-.:;<=>?@\[\]^_{|}~]*$')`,message="fromUserID may contain only digits, ASCII letters, space and !#$%&()+,-.:;<=>?@[]^_{|}~"
 	FromUserID string `json:"fromUserID"`
 
 	// endpoint is the address of the ZIM server API: http or https, a host and optionally a port, nothing else. All hosts

@@ -65,12 +65,12 @@ type RoomAttribute struct {
 // ZimRoomSpec declares a room.
 // +kubebuilder:validation:XValidation:rule="has(self.appRef) == has(oldSelf.appRef) && (!has(self.appRef) || self.appRef == oldSelf.appRef)",message="appRef may not be added, changed or removed: delete the ZimRoom and apply it again",fieldPath=".appRef"
 type ZimRoomSpec struct {
-	// id is the RoomId. 1 to 32 characters: digits, ASCII letters, space and !#$%&()+-:;<=.>?@[]^_{}|~,
-	// It cannot be changed. In YAML, quote ids that would read as something else than text, such as "123", "1e3" or "y".
+	// id is the RoomId. It cannot be changed. In YAML, quote ids that would read as something else than text, such as "123",
+	// "1e3" or "y". 1 to 32 characters: digits, ASCII letters, space and any of !#$%&()+,-.:;<=>?@[]^_{|}~
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[0-9A-Za-z!#$%&()+\-:;<=.>?@\[\]^_ {}|~,]+$')`,message="id may contain only digits, ASCII letters, space and !#$%&()+-:;<=.>?@[]^_{}|~,"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[0-9A-Za-z !#$%&()+,\-.:;<=>?@\[\]^_{|}~]*$')`,message="id may contain only digits, ASCII letters, space and !#$%&()+,-.:;<=>?@[]^_{|}~"
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="id is immutable: delete the ZimRoom and apply one with the other id"
 	ID string `json:"id"`
 
@@ -88,10 +88,7 @@ type ZimRoomSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^-?(0|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="destroyDelay may not be below 0s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('3h')",message="destroyDelay may be at most 3h"
-	// +kubebuilder:validation:XValidation:rule="duration(self).getMilliseconds() % 1000 == 0",message="destroyDelay must be whole seconds"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(0|([0-9]{1,8}(\.[0-9]+)?ms|[0-9]{1,5}(\.[0-9]+)?[hms])+)$') && duration(self) <= duration('3h') && int(duration(self)) % 1000000000 == 0`,message="destroyDelay must be whole seconds from 0s to 3h, written as a duration such as 90s or 1h30m"
 	DestroyDelay *metav1.Duration `json:"destroyDelay,omitempty"`
 
 	// attributes of the room: at most 20, each key once. Declared ones are enforced; attributes that others set under other
@@ -117,8 +114,7 @@ type ZimRoomSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^-?(0|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) == duration('0s') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))",message="interval must be 0s (never) or 1s to 24h"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(0|([0-9]{1,8}(\.[0-9]+)?ms|[0-9]{1,5}(\.[0-9]+)?[hms])+)$') && (duration(self) == duration('0s') || (duration(self) >= duration('1s') && duration(self) <= duration('24h')))`,message="interval must be 0s (never) or from 1s to 24h, written as a duration such as 90s or 1h30m"
 	Interval *metav1.Duration `json:"interval,omitempty"`
 
 	// suspend stops all work on the room, deletion excepted. Default: false.

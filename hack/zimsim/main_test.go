@@ -162,11 +162,13 @@ func TestRunRefuses(t *testing.T) {
 		args []string
 		says string
 	}{
-		"unknown flag":        {[]string{"--nosuch"}, "-nosuch"},
-		"no number":           {[]string{"--max-rooms=many"}, "-max-rooms"},
-		"an argument":         {[]string{"serve"}, `unexpected argument "serve"`},
-		"busy port":           {[]string{"--bind-address=" + busy.Addr().String()}, "--bind-address: "},
-		"busy admin port":     {[]string{"--bind-address=127.0.0.1:0", "--admin-bind-address=" + busy.Addr().String()}, "--admin-bind-address: "},
+		"unknown flag": {[]string{"--nosuch"}, "-nosuch"},
+		"no number":    {[]string{"--max-rooms=many"}, "-max-rooms"},
+		"an argument":  {[]string{"serve"}, `unexpected argument "serve"`},
+		"busy port":    {[]string{"--bind-address=" + busy.Addr().String()}, "--bind-address: "},
+		"busy admin port": {
+			[]string{"--bind-address=127.0.0.1:0", "--admin-bind-address=" + busy.Addr().String()}, "--admin-bind-address: ",
+		},
 		"no secret":           {[]string{"--app-id=1"}, "needs a secret"},
 		"empty secret":        {[]string{"--app-id=1", "--server-secret-file=" + empty}, "needs a secret"},
 		"missing secret file": {[]string{"--app-id=1", "--server-secret-file=/nosuch"}, "--server-secret-file: "},

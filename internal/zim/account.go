@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -50,18 +52,27 @@ func ParseEndpoint(endpoint string) (*url.URL, error) {
 	if address.Hostname() == "" || (address.Scheme != "http" && address.Scheme != "https") || !plain {
 		return nil, errors.New("endpoint must be http or https, a host and optionally a port, and nothing else")
 	}
+	if port := address.Port(); port != "" {
+		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+			return nil, errors.New("endpoint has a port that does not exist")
+		}
+	}
 	return address, nil
 }
 
 func realm(address *url.URL) string {
-	if IsVendorHost(address.Hostname()) {
+	host := normalHost(address.Hostname())
+	if IsVendorHost(host) {
 		return vendorDomain
 	}
-	port := address.Port()
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.String()
+	}
+	port := strings.TrimLeft(address.Port(), "0")
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[address.Scheme]
 	}
-	return net.JoinHostPort(normalHost(address.Hostname()), port)
+	return net.JoinHostPort(host, port)
 }
 
 // normalHost writes a host name in one way: lower case, without the dot of the DNS root.

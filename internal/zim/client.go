@@ -3,31 +3,16 @@ package zim
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-)
-
-const (
-	// callTimeout bounds one HTTP call, from sending to the end of the answer. Waiting for a turn comes on top.
-	callTimeout = 10 * time.Second
-
-	// maxAnswerBytes bounds what is read of an answer. The largest real one, 20 attributes of 4096 characters, has a quarter.
-	maxAnswerBytes = 1 << 20
-
-	// maxConnectionsPerHost leaves room for many calls at once without letting a slow server pile connections up.
-	maxConnectionsPerHost = 64
-
-	// maxRequestIDBytes bounds what is kept of ZIM's request id.
-	maxRequestIDBytes = 64
 )
 
 // Call describes one call that was sent, for metrics and logs.
@@ -69,9 +54,11 @@ type Config struct {
 
 // Client calls the ZIM server API in the name of one AppID. It is safe for concurrent use.
 type Client struct {
-	config   Config
+	config   Config // Without the secret.
 	endpoint url.URL
 	account  Account
+	// sign has the secret, out of reach of whoever prints a Client.
+	sign func() stamp
 }
 
 // NewClient returns a client. It fails when endpoint, AppID or secret can't be used.
@@ -89,11 +76,13 @@ func NewClient(config Config) (*Client, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	address := url.URL{Scheme: endpoint.Scheme, Host: endpoint.Host, Path: "/"}
+	secret := config.ServerSecret
+	config.ServerSecret = ""
 	return &Client{
 		config:   config,
-		endpoint: address,
+		endpoint: url.URL{Scheme: endpoint.Scheme, Host: endpoint.Host, Path: "/"},
 		account:  Account{Realm: realm(endpoint), AppID: config.AppID},
+		sign:     func() stamp { return newStamp(config.AppID, secret, config.Now()) },
 	}, nil
 }
 
@@ -102,39 +91,12 @@ func (c *Client) Account() Account {
 	return c.account
 }
 
-// NewHTTPClient returns the HTTP client for ZIM: TLS 1.2 or newer, proxies from the environment, redirects not followed (the
-// signed query would go along), and a timeout of 10 s for a call.
-func NewHTTPClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Client{
-		Timeout:       callTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialer.DialContext,
-			ForceAttemptHTTP2:      true,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    5 * time.Second,
-			IdleConnTimeout:        90 * time.Second,
-			MaxConnsPerHost:        maxConnectionsPerHost,
-			MaxIdleConnsPerHost:    maxConnectionsPerHost,
-			MaxResponseHeaderBytes: 64 << 10,
-		},
-	}
-}
-
 // apiCall is one call before it is signed.
 type apiCall struct {
 	action Action
 	method string
 	query  url.Values // Business parameters of a GET.
 	body   any        // Business parameters of a POST.
-}
-
-// envelope is what every answer has in common.
-type envelope struct {
-	Code      *Code
-	RequestID string `json:"RequestId"`
 }
 
 // call sends a call and decodes its answer. A signature that ZIM calls wrong or expired is made anew once: it may have waited
@@ -149,10 +111,8 @@ func (c *Client) call(ctx context.Context, call apiCall, answer any) error {
 
 // attempt waits for a turn and sends a call once, with a signature of its own.
 func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
-	if c.config.Limiter != nil {
-		if err := c.config.Limiter.Wait(ctx); err != nil {
-			return &Error{Action: call.action, Class: ClassTransient, Failure: FailureNoTurn, cause: ctx.Err()}
-		}
+	if err := c.waitForTurn(ctx); err != nil {
+		return &Error{Action: call.action, Class: ClassTransient, Failure: FailureNoTurn, cause: err}
 	}
 	start := time.Now() // The real one: it measures, it does not sign.
 	failure := c.send(ctx, call, answer)
@@ -161,6 +121,14 @@ func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
 		return nil
 	}
 	return failure
+}
+
+// waitForTurn fails with the error of the context.
+func (c *Client) waitForTurn(ctx context.Context) error {
+	if c.config.Limiter == nil {
+		return ctx.Err()
+	}
+	return c.config.Limiter.Wait(ctx)
 }
 
 func (c *Client) observe(ctx context.Context, action Action, failure *Error, duration time.Duration) {
@@ -177,58 +145,32 @@ func (c *Client) observe(ctx context.Context, action Action, failure *Error, dur
 
 // send returns nil for the answer 0, and an Error for everything else, codes that mean success for the action included.
 func (c *Client) send(ctx context.Context, call apiCall, answer any) *Error {
-	request, err := c.newRequest(ctx, call)
+	signed := c.sign()
+	var delivered delivery
+	request, err := c.newRequest(delivered.follow(ctx), call, signed)
 	if err != nil {
 		return &Error{Action: call.action, Class: ClassTransient, Failure: FailureConnection}
 	}
 	response, err := c.config.HTTPClient.Do(request)
 	if err != nil {
-		return transportError(ctx, call.action, err)
+		return transportError(ctx, call.action, err, delivered.mayHaveArrived())
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
-		return transportError(ctx, call.action, err)
+		return transportError(ctx, call.action, err, true)
 	}
-	return evaluate(call.action, response.StatusCode, text, answer)
-}
-
-// evaluate judges an answer. ZIM's own code counts more than the HTTP status, which its pages do not mention; but there is no
-// success without 200.
-func evaluate(action Action, status int, text []byte, answer any) *Error {
-	var head envelope
-	isZIM := len(text) <= maxAnswerBytes && json.Unmarshal(text, &head) == nil && head.Code != nil
-	if isZIM && *head.Code == CodeOK && status == http.StatusOK {
-		if answer == nil || json.Unmarshal(text, answer) == nil {
-			return nil
-		}
-		isZIM = false
-	}
-	failure := &Error{Action: action, Class: ClassTransient, HTTPStatus: status, MaybeDone: true}
-	switch {
-	case status == http.StatusTooManyRequests:
-		failure.Class, failure.Failure, failure.MaybeDone = ClassThrottled, FailureHTTPStatus, false
-	case isZIM && *head.Code != CodeOK:
-		failure.Code, failure.Class, failure.MaybeDone = *head.Code, Classify(action, *head.Code), false
-		failure.RequestID = requestID(head.RequestID)
-		if answer != nil {
-			// A refusal may carry details, such as the keys of attributes. Without them it is still a refusal.
-			_ = json.Unmarshal(text, answer)
-		}
-	case status != http.StatusOK:
-		failure.Failure = FailureHTTPStatus
-	case len(text) > maxAnswerBytes:
-		failure.Failure = FailureTooLarge
-	default:
-		failure.Failure = FailureNotJSON
+	failure := evaluate(call.action, response.StatusCode, text, answer)
+	if failure != nil {
+		failure.RequestID = cleanRequestID(failure.RequestID, signed)
 	}
 	return failure
 }
 
-// newRequest signs a call. Its errors are never shown: they would hold the URL.
-func (c *Client) newRequest(ctx context.Context, call apiCall) (*http.Request, error) {
+// newRequest returns a signed call. Its errors are never shown: they would hold the URL.
+func (c *Client) newRequest(ctx context.Context, call apiCall, signed stamp) (*http.Request, error) {
 	address := c.endpoint
-	address.RawQuery = c.signedQuery(call)
+	address.RawQuery = c.query(call, signed)
 	var body io.Reader
 	if call.body != nil {
 		text, err := json.Marshal(call.body)
@@ -251,36 +193,19 @@ func (c *Client) newRequest(ctx context.Context, call apiCall) (*http.Request, e
 	return request, nil
 }
 
-// signedQuery returns the action, its parameters if it is a GET, and the common parameters.
+// query returns the action, its parameters if it is a GET, and the common parameters.
 //
 // https://www.zegocloud.com/docs/zim-server/accessing-server-apis
-func (c *Client) signedQuery(call apiCall) string {
-	nonce, timestamp := newNonce(), c.config.Now().Unix()
+func (c *Client) query(call apiCall, signed stamp) string {
 	query := url.Values{
 		"Action":           {string(call.action)},
 		"AppId":            {strconv.FormatUint(uint64(c.config.AppID), 10)},
-		"SignatureNonce":   {nonce},
-		"Timestamp":        {strconv.FormatInt(timestamp, 10)},
+		"SignatureNonce":   {signed.nonce},
+		"Timestamp":        {strconv.FormatInt(signed.timestamp, 10)},
 		"SignatureVersion": {signatureVersion},
-		"Signature":        {sign(c.config.AppID, nonce, c.config.ServerSecret, timestamp)},
+		"Signature":        {signed.signature},
 	}
-	for name, values := range call.query {
-		query[name] = values
-	}
+	maps.Copy(query, call.query)
 	// Encode writes a space as +, which not every server reads as a space.
 	return strings.ReplaceAll(query.Encode(), "+", "%20")
-}
-
-// requestID keeps only what a request id can look like, so that no server can write into the log through it.
-func requestID(id string) string {
-	if len(id) > maxRequestIDBytes {
-		id = id[:maxRequestIDBytes]
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r == '-', r == '_', r == '.':
-			return r
-		}
-		return -1
-	}, id)
 }

@@ -5,9 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"os"
 )
 
 // Failure says why a call brought no return code.
@@ -42,7 +39,7 @@ type Error struct {
 	RequestID string
 	// MaybeDone is true if ZIM may have carried the call out although no usable answer came.
 	MaybeDone bool
-	// cause is kept for errors.Is on context errors, and to tell the log what the network said.
+	// cause is the error of the context, if that had ended.
 	cause error
 }
 
@@ -82,28 +79,23 @@ func CodeOf(err error) Code {
 	return CodeOK
 }
 
-// transportError turns what net/http returned into an Error. It never keeps the *url.Error, whose text holds the signed URL.
-func transportError(ctx context.Context, action Action, err error) *Error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err
-	}
-	result := &Error{Action: action, Class: ClassTransient, Failure: FailureConnection, MaybeDone: true}
-	opError, isOpError := errors.AsType[*net.OpError](err)
+// transportError turns what net/http returned into an Error. It keeps nothing of it: the text of a *url.Error holds the signed
+// URL, and others repeat what the server said.
+func transportError(ctx context.Context, action Action, err error, maybeDone bool) *Error {
+	result := &Error{Action: action, Class: ClassTransient, Failure: FailureConnection, MaybeDone: maybeDone, cause: ctx.Err()}
 	_, isCertificateError := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		result.Failure, result.cause = FailureCancelled, context.Canceled
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+		result.Failure = FailureCancelled
+	case ctx.Err() != nil, isTimeout(err):
 		result.Failure = FailureTimeout
 	case isCertificateError:
-		result.Failure, result.MaybeDone = FailureCertificate, false
-	case isOpError && (opError.Op == "dial" || opError.Op == "proxyconnect"):
-		result.MaybeDone = false
+		result.Failure = FailureCertificate
 	}
 	return result
 }
 
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }

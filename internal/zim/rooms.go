@@ -2,6 +2,7 @@ package zim
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -177,6 +178,17 @@ func (c *Client) ModifyRoomAttribute(
 	return ModifyRoomAttributeResponse{Seq: answer.AttributeSeq, Rejected: answer.ErrKeyList}, err
 }
 
+// userList is an answer of QueryRoomUserList.
+type userList struct {
+	Count    *int
+	UserList []json.RawMessage
+}
+
+// isComplete implements completer: without a count nobody may take the room for empty.
+func (l *userList) isComplete() bool {
+	return l.Count != nil && *l.Count >= len(l.UserList)
+}
+
 // QueryRoomUserList returns how many members a room has. A room that exists but is empty has 0; one that does not exist is
 // an Error of ClassRoomMissing.
 //
@@ -184,9 +196,12 @@ func (c *Client) ModifyRoomAttribute(
 func (c *Client) QueryRoomUserList(ctx context.Context, roomID string) (int, error) {
 	// One user is the shortest answer: only the count matters.
 	query := url.Values{"RoomId": {roomID}, "Limit": {"1"}}
-	var answer struct{ Count int }
+	var answer userList
 	err := c.call(ctx, apiCall{action: ActionQueryRoomUserList, method: http.MethodGet, query: query}, &answer)
-	return answer.Count, err
+	if err != nil || !answer.isComplete() { // The code that says "empty" comes without a count.
+		return 0, err
+	}
+	return *answer.Count, nil
 }
 
 // flag writes a switch as ZIM does.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"strconv"
+	"time"
 )
 
 // signatureVersion is the only version that ZIM takes.
@@ -19,6 +20,19 @@ func sign(appID uint32, nonce, serverSecret string, timestamp int64) string {
 	text := strconv.FormatUint(uint64(appID), 10) + nonce + serverSecret + strconv.FormatInt(timestamp, 10)
 	sum := md5.Sum([]byte(text)) //nolint:gosec // See the import.
 	return hex.EncodeToString(sum[:])
+}
+
+// stamp is what one request is signed with.
+type stamp struct {
+	nonce     string
+	timestamp int64
+	signature string
+}
+
+// newStamp signs a request of this moment.
+func newStamp(appID uint32, serverSecret string, now time.Time) stamp {
+	nonce, timestamp := newNonce(), now.Unix()
+	return stamp{nonce: nonce, timestamp: timestamp, signature: sign(appID, nonce, serverSecret, timestamp)}
 }
 
 // newNonce returns 16 random hexadecimal characters, the form that the vendor's samples use.

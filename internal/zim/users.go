@@ -2,6 +2,7 @@ package zim
 
 import (
 	"context"
+	"errors"
 	"net/http"
 )
 
@@ -24,13 +25,23 @@ func (c *Client) UserRegister(ctx context.Context, userID string) error {
 	}
 	err := c.call(ctx, apiCall{action: ActionUserRegister, method: http.MethodPost, body: body}, &answer)
 
+	failed, isError := errors.AsType[*Error](err)
+	if isError && failed.Code == CodeOK {
+		return err // No answer: nothing is known of the user.
+	}
 	// What became of the one user stands in ErrorList, whatever Code says; there is nothing in it when all went well.
-	for _, failed := range answer.ErrorList {
-		class := Classify(ActionUserRegister, failed.SubCode)
-		if class == ClassOK {
+	for _, user := range answer.ErrorList {
+		class := Classify(ActionUserRegister, user.SubCode)
+		switch {
+		case user.SubCode == CodeOK:
+			continue
+		case class == ClassOK:
 			return nil
+		case !isError:
+			failed = &Error{Action: ActionUserRegister, HTTPStatus: http.StatusOK}
 		}
-		return &Error{Action: ActionUserRegister, Class: class, Code: failed.SubCode}
+		failed.Class, failed.Code = class, user.SubCode
+		return failed
 	}
 	return err
 }

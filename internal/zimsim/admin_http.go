@@ -1,7 +1,6 @@
 package zimsim
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -168,9 +167,5 @@ func writeError(w http.ResponseWriter, status int, message string) {
 }
 
 func writeResult(w http.ResponseWriter, status int, result any) {
-	data, err := json.Marshal(result)
-	if err != nil {
-		panic(err) // The simulator's own types: it cannot fail.
-	}
-	writeJSON(w, status, append(data, '\n'))
+	writeJSON(w, status, encode(result))
 }

@@ -36,7 +36,8 @@ func TestAdminHTTPRooms(t *testing.T) {
 	inRoom := "?appID=12345&roomID=" + url.QueryEscape(id)
 	var room zimsim.Room
 	f.admin(http.MethodPost, "/rooms?appID=12345",
-		`{"id":"`+id+`","name":"foreign","destroyDelay":"90s","creator":"c","attributes":{"k":{"value":"v","autoDelete":true}}}`,
+		`{"id":"`+id+`","name":"foreign","destroyDelay":"90s","creator":"c",
+			"attributes":{"k":{"value":"v","autoDelete":true}}}`,
 		200, &room)
 	want := zimsim.Room{
 		ID: id, Name: "foreign", DestroyDelay: 90 * time.Second, CreatedTime: start, Creator: "c",
@@ -71,7 +72,8 @@ func TestAdminHTTPRooms(t *testing.T) {
 
 func TestAdminHTTPApps(t *testing.T) {
 	f := newFixture(t)
-	f.admin(http.MethodPut, "/apps", `{"appID":7,"serverSecret":"hush","maxRooms":3,"attributeLimits":{"count":16}}`, 200, nil)
+	f.admin(http.MethodPut, "/apps",
+		`{"appID":7,"serverSecret":"hush","maxRooms":3,"attributeLimits":{"count":16}}`, 200, nil)
 	answer := serve(t, f.Admin(), http.MethodGet, "/apps", "")
 	if text := answer.Body.String(); strings.Contains(text, "hush") || strings.Contains(text, secret) ||
 		!strings.Contains(text, `{"appID":7,"callsPerSecond":20,"maxRooms":3,`) || !strings.Contains(text, `"count":16`) {
@@ -100,6 +102,8 @@ func TestAdminHTTPCallsAndEvents(t *testing.T) {
 	wantEqual(t, "calls", calls, f.Calls())
 	f.admin(http.MethodGet, "/calls?appID=12345&action=CreateRoom&roomID=b&limit=5", "", 200, &calls)
 	wantEqual(t, "filtered calls", calls, f.Calls()[1:2])
+	f.admin(http.MethodGet, "/calls?limit=0", "", 200, &calls)
+	wantEqual(t, "calls with limit 0", len(calls), 3)
 	f.admin(http.MethodGet, "/calls?limit=1", "", 200, &calls)
 	wantEqual(t, "newest call", calls, f.Calls()[2:])
 	f.admin(http.MethodDelete, "/calls", "", 200, nil)
@@ -108,13 +112,13 @@ func TestAdminHTTPCallsAndEvents(t *testing.T) {
 
 	var events []zimsim.Event
 	f.admin(http.MethodGet, "/events", "", 200, &events)
-	wantEqual(t, "events", events, f.Events())
+	wantEqual(t, "events", events, f.Events(zimsim.EventFilter{}))
 	f.admin(http.MethodGet, "/events?appID=12345&roomID=b&limit=3", "", 200, &events)
-	wantEqual(t, "filtered events", events, f.Events()[1:])
+	wantEqual(t, "filtered events", events, f.Events(zimsim.EventFilter{})[1:])
 	f.admin(http.MethodGet, "/events?appID=7", "", 200, &events)
 	wantEqual(t, "events of another app", events, []zimsim.Event{})
 	f.admin(http.MethodGet, "/events?limit=1", "", 200, &events)
-	wantEqual(t, "newest event", events, f.Events()[1:])
+	wantEqual(t, "newest event", events, f.Events(zimsim.EventFilter{})[1:])
 }
 
 func TestAdminHTTPFaults(t *testing.T) {
@@ -169,7 +173,7 @@ func TestAdminHTTPRefuses(t *testing.T) {
 		"POST /rooms?appID=12345#2":                           {`{"id":"r"}`, 409, `room exists: "r"`},
 		"POST /rooms?appID=12345#3":                           {`{}`, 400, "id is empty"},
 		"POST /rooms?appID=12345#4":                           {`{"id":"s","delay":"5s"}`, 400, `unknown field "delay"`},
-		"POST /rooms?appID=12345#5":                           {`{"id":"s","destroyDelay":"5"}`, 400, `"5" is not a duration`},
+		"POST /rooms?appID=12345#5":                           {`{"id":"s","destroyDelay":"5"}`, 400, `not a duration`},
 		"POST /rooms?appID=12345#6":                           {`{"id":"s"} {}`, 400, "more than one"},
 		"POST /rooms?appID=12345#7":                           {strings.Repeat(" ", 4<<20+1), 413, "too large"},
 		"PUT /apps":                                           {`{"serverSecret":"s"}`, 400, "appID is missing"},
@@ -202,6 +206,20 @@ func TestAdminHTTPRefuses(t *testing.T) {
 			wantEqual(t, "switches", f.Switches(), zimsim.DefaultSwitches())
 		})
 	}
+}
+
+func TestAdminHTTPNamesTheMethodsThereAre(t *testing.T) {
+	f := newFixture(t)
+	answer := serve(t, f.Admin(), http.MethodPost, "/calls", "")
+	wantEqual(t, "Allow", answer.Header().Get("Allow"), "DELETE, GET")
+}
+
+func TestJSONIsForPeopleToRead(t *testing.T) {
+	f := newFixture(t)
+	f.must(f.CreateRoom(appID, zimsim.Room{ID: "a&b<c>", Members: []string{"a&b<c>"}}))
+	answer := f.get("QueryRoomUserList", "RoomId", "a&b<c>").raw
+	answer += serve(t, f.Admin(), http.MethodGet, "/rooms?appID=12345", "").Body.String()
+	wantEqual(t, "ids", strings.Count(answer, `"a&b<c>"`), 4)
 }
 
 func TestAdminHTTPHealth(t *testing.T) {

@@ -28,7 +28,10 @@ func TestCreateRoomAsAClient(t *testing.T) {
 			zimsim.Room{ID: "r", Creator: "u", Members: []string{"u", "v"}},
 		},
 		"with what only the simulator decides": {
-			zimsim.Room{ID: "r", Members: []string{"u"}, CreatedTime: start.Add(-time.Hour), AttributeSeq: 7, Incarnation: 7, DiesAt: start},
+			zimsim.Room{
+				ID: "r", Members: []string{"u"}, CreatedTime: start.Add(-time.Hour), AttributeSeq: 7, Incarnation: 7,
+				DiesAt: start,
+			},
 			zimsim.Room{ID: "r", Creator: "u", Members: []string{"u"}},
 		},
 	} {

@@ -64,9 +64,11 @@ func TestModifyRoomAttribute(t *testing.T) {
 		succ, failed keys
 		want         map[string]string
 	}{
-		"set a new one": {[]object{set("c", "3")}, 3, keys{{Key: "c", Seq: 3}}, nil, map[string]string{"a": "1", "b": "2", "c": "3"}},
-		"overwrite":     {[]object{set("a", "9")}, 3, keys{{Key: "a", Seq: 3}}, nil, map[string]string{"a": "9", "b": "2"}},
-		"delete":        {[]object{remove("a")}, 3, keys{{Key: "a", Seq: 3}}, nil, map[string]string{"b": "2"}},
+		"set a new one": {
+			[]object{set("c", "3")}, 3, keys{{Key: "c", Seq: 3}}, nil, map[string]string{"a": "1", "b": "2", "c": "3"},
+		},
+		"overwrite": {[]object{set("a", "9")}, 3, keys{{Key: "a", Seq: 3}}, nil, map[string]string{"a": "9", "b": "2"}},
+		"delete":    {[]object{remove("a")}, 3, keys{{Key: "a", Seq: 3}}, nil, map[string]string{"b": "2"}},
 		"several": {
 			[]object{set("a", "9"), remove("b"), set("c", "3")}, 5,
 			keys{{Key: "a", Seq: 3}, {Key: "b", Seq: 4}, {Key: "c", Seq: 5}}, nil, map[string]string{"a": "9", "c": "3"},
@@ -93,7 +95,8 @@ func TestModifyRoomAttribute(t *testing.T) {
 			map[string]string{"a": "9", "b": "2", "c": "3"},
 		},
 		"value too long": {
-			[]object{set("a", strings.Repeat("x", 1025))}, 2, nil, keys{{Key: "a", SubCode: bad}}, map[string]string{"a": "1", "b": "2"},
+			[]object{set("a", strings.Repeat("x", 1025))}, 2,
+			nil, keys{{Key: "a", SubCode: bad}}, map[string]string{"a": "1", "b": "2"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +143,8 @@ func TestAttributeLimitsOfModify(t *testing.T) {
 	f := newFixture(t)
 	f.create("r", object{"Attributes": attributes(20, 1)})
 	got := f.modify("r", set("21st", "x"), set("00", "y"), remove("01"), set("21st", "z"))
-	wantEqual(t, "SuccKeyList", got.SuccKeyList, []keyJSON{{Key: "00", Seq: 21}, {Key: "01", Seq: 22}, {Key: "21st", Seq: 23}})
+	wantEqual(t, "SuccKeyList", got.SuccKeyList,
+		[]keyJSON{{Key: "00", Seq: 21}, {Key: "01", Seq: 22}, {Key: "21st", Seq: 23}})
 	wantEqual(t, "ErrKeyList", got.ErrKeyList, []keyJSON{{Key: "21st", SubCode: 660000002}})
 
 	f.create("full", object{"Attributes": attributes(5, 1022)})

@@ -101,7 +101,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		func(i int) { _, _ = f.Inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 1, Times: 1 + i%2}) },
 		func(int) { f.ClearFaults() },
 		func(int) { f.SetSwitches(f.Switches()) },
-		func(int) { _, _ = f.Rooms(appID), f.Events() },
+		func(int) { _, _ = f.Rooms(appID), f.Events(zimsim.EventFilter{}) },
 		func(i int) { f.CallsOf(zimsim.CallFilter{Limit: i}) },
 		func(int) { f.ResetCalls() },
 		func(int) { serve(t, admin, http.MethodGet, "/rooms?appID=12345", "") },

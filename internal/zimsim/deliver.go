@@ -1,6 +1,7 @@
 package zimsim
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -111,12 +112,15 @@ func hang(ctx context.Context, d time.Duration) {
 	<-ctx.Done()
 }
 
-func encode(a answer) []byte {
-	data, err := json.Marshal(a)
-	if err != nil {
-		panic(err) // Numbers and strings only: it cannot fail.
+// encode writes JSON as people read it: ids are full of & and <, which the default escapes for the sake of HTML.
+func encode(value any) []byte {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		panic(err) // The simulator's own types, which can all be written.
 	}
-	return data
+	return out.Bytes()
 }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {

@@ -53,10 +53,22 @@ func (s *Simulator) emit(r *room, e Event) {
 	s.events.add(e)
 }
 
-// Events returns the newest events, oldest first. It buries rooms whose time has come first.
-func (s *Simulator) Events() []Event {
+// EventFilter picks events. A zero field matches every event.
+type EventFilter struct {
+	AppID  uint32
+	RoomID string
+	// Limit keeps only so many of the newest matches. 0: all.
+	Limit int
+}
+
+func (f EventFilter) matches(e *Event) bool {
+	return (f.AppID == 0 || f.AppID == e.AppID) && (f.RoomID == "" || f.RoomID == e.RoomID)
+}
+
+// Events returns the newest events that the filter matches, oldest first. It buries rooms whose time has come first.
+func (s *Simulator) Events(filter EventFilter) []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bury(s.now())
-	return s.events.all()
+	return s.events.newest(filter.Limit, filter.matches)
 }

@@ -1,10 +1,10 @@
 package zimsim_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,58 +29,67 @@ func (f *fixture) tryCreate(roomID string) reply {
 	return reply{status, answer, err != nil}
 }
 
+func isPage(r reply) bool { return strings.HasPrefix(r.body, "<html>") }
+
+func isCut(r reply) bool { return r.cut }
+
+func isAnything(reply) bool { return true }
+
+// faultCases are what each kind of fault does to a CreateRoom.
+var faultCases = map[string]struct {
+	fault      zimsim.Fault
+	looks      func(r reply) bool
+	status     int
+	code       int
+	carriedOut bool
+}{
+	"Code": {
+		zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300007},
+		func(r reply) bool { return strings.Contains(r.body, `"Code":660300007`) }, 200, 660300007, false,
+	},
+	"Code, carried out": {
+		zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000003, CarryOut: true},
+		func(r reply) bool { return strings.Contains(r.body, `"Code":660000003`) }, 200, 660000003, true,
+	},
+	"HTTPStatus": {zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 502}, isPage, 502, zimsim.NoCode, false},
+	"HTTPStatus, empty": {
+		zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 429, EmptyBody: true},
+		func(r reply) bool { return r.body == "" }, 429, zimsim.NoCode, false,
+	},
+	"HTTPStatus, carried out": {
+		zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 504, CarryOut: true}, isPage, 504, zimsim.NoCode, true,
+	},
+	"HTML":              {zimsim.Fault{Kind: zimsim.FaultHTML}, isPage, 200, zimsim.NoCode, false},
+	"HTML, carried out": {zimsim.Fault{Kind: zimsim.FaultHTML, CarryOut: true}, isPage, 200, zimsim.NoCode, true},
+	"Huge": {
+		zimsim.Fault{Kind: zimsim.FaultHuge, Size: 200_000},
+		func(r reply) bool { return len(r.body) == 200_000 && json.Valid([]byte(r.body)) }, 200, zimsim.NoCode, false,
+	},
+	"Hang for a time": {
+		zimsim.Fault{Kind: zimsim.FaultHang, Duration: time.Millisecond}, isCut, 0, zimsim.NoCode, false,
+	},
+	"CutBefore": {zimsim.Fault{Kind: zimsim.FaultCutBefore}, isCut, 0, zimsim.NoCode, false},
+	"CutAfter":  {zimsim.Fault{Kind: zimsim.FaultCutAfter}, isCut, 0, zimsim.NoCode, true},
+	"Truncated": {
+		zimsim.Fault{Kind: zimsim.FaultTruncated},
+		func(r reply) bool { return strings.HasPrefix(r.body, `{"Code":0,`) && !json.Valid([]byte(r.body)) },
+		200, zimsim.NoCode, true,
+	},
+	"Redirect": {
+		zimsim.Fault{Kind: zimsim.FaultRedirect, Location: "https://elsewhere.example/"},
+		isAnything, 302, zimsim.NoCode, false,
+	},
+	"Redirect 307": {
+		zimsim.Fault{Kind: zimsim.FaultRedirect, HTTPStatus: 307}, isAnything, 307, zimsim.NoCode, false,
+	},
+	"Latency": {
+		zimsim.Fault{Kind: zimsim.FaultLatency, Duration: time.Millisecond},
+		func(r reply) bool { return strings.Contains(r.body, `"Code":0`) }, 200, 0, true,
+	},
+}
+
 func TestFaultKinds(t *testing.T) {
-	html := func(r reply) bool { return strings.HasPrefix(r.body, "<html>") }
-	for name, tc := range map[string]struct {
-		fault      zimsim.Fault
-		looks      func(r reply) bool
-		status     int
-		code       int
-		carriedOut bool
-	}{
-		"Code": {
-			zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300007},
-			func(r reply) bool { return strings.Contains(r.body, `"Code":660300007`) }, 200, 660300007, false,
-		},
-		"HTTPStatus": {zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 502}, html, 502, zimsim.NoCode, false},
-		"HTTPStatus, empty": {
-			zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 429, EmptyBody: true},
-			func(r reply) bool { return r.body == "" }, 429, zimsim.NoCode, false,
-		},
-		"HTTPStatus, carried out": {
-			zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 504, CarryOut: true}, html, 504, zimsim.NoCode, true,
-		},
-		"HTML":              {zimsim.Fault{Kind: zimsim.FaultHTML}, html, 200, zimsim.NoCode, false},
-		"HTML, carried out": {zimsim.Fault{Kind: zimsim.FaultHTML, CarryOut: true}, html, 200, zimsim.NoCode, true},
-		"Huge": {
-			zimsim.Fault{Kind: zimsim.FaultHuge, Size: 200_000},
-			func(r reply) bool { return len(r.body) == 200_000 && json.Valid([]byte(r.body)) }, 200, zimsim.NoCode, false,
-		},
-		"Huge by default": {
-			zimsim.Fault{Kind: zimsim.FaultHuge}, func(r reply) bool { return len(r.body) == 100<<20 }, 200, zimsim.NoCode, false,
-		},
-		"Hang for a time": {
-			zimsim.Fault{Kind: zimsim.FaultHang, Duration: time.Millisecond}, func(r reply) bool { return r.cut }, 0, zimsim.NoCode, false,
-		},
-		"CutBefore": {zimsim.Fault{Kind: zimsim.FaultCutBefore}, func(r reply) bool { return r.cut }, 0, zimsim.NoCode, false},
-		"CutAfter":  {zimsim.Fault{Kind: zimsim.FaultCutAfter}, func(r reply) bool { return r.cut }, 0, zimsim.NoCode, true},
-		"Truncated": {
-			zimsim.Fault{Kind: zimsim.FaultTruncated},
-			func(r reply) bool { return strings.HasPrefix(r.body, `{"Code":0,`) && !json.Valid([]byte(r.body)) },
-			200, zimsim.NoCode, true,
-		},
-		"Redirect": {
-			zimsim.Fault{Kind: zimsim.FaultRedirect, Location: "https://elsewhere.example/"},
-			func(reply) bool { return true }, 302, zimsim.NoCode, false,
-		},
-		"Redirect 307": {
-			zimsim.Fault{Kind: zimsim.FaultRedirect, HTTPStatus: 307}, func(reply) bool { return true }, 307, zimsim.NoCode, false,
-		},
-		"Latency": {
-			zimsim.Fault{Kind: zimsim.FaultLatency, Duration: time.Millisecond},
-			func(r reply) bool { return strings.Contains(r.body, `"Code":0`) }, 200, 0, true,
-		},
-	} {
+	for name, tc := range faultCases {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			tc.fault.Times = 1
@@ -137,29 +146,40 @@ func TestFaultHangLastsAsLongAsTheCaller(t *testing.T) {
 	}
 }
 
-func TestFaultHugeCanBeEndless(t *testing.T) {
-	f := newFixture(t)
-	f.inject(zimsim.Fault{Kind: zimsim.FaultHuge, Size: -1})
+func TestFaultHugeSizes(t *testing.T) {
+	const most = 110 << 20
+	for name, tc := range map[string]struct{ size, want int64 }{
+		"by default": {0, 100 << 20},
+		"endless":    {-1, most},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.inject(zimsim.Fault{Kind: zimsim.FaultHuge, Size: tc.size})
+			resp := f.open()
+			n, err := io.CopyN(io.Discard, resp.Body, most)
+			f.must(resp.Body.Close())
+			if n != tc.want || (err != nil) != (n < most) {
+				t.Errorf("read %d bytes: %v", n, err)
+			}
+		})
+	}
+}
+
+// open sends a signed QueryRoomUserList and returns the answer with its body still to be read.
+func (f *fixture) open() *http.Response {
+	f.t.Helper()
 	url := f.server.URL + "/?" + signed("QueryRoomUserList", start).Encode()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	req, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, url, http.NoBody)
 	f.must(err)
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	f.must(err)
-	n, err := bufio.NewReader(resp.Body).Discard(110 << 20)
-	f.must(resp.Body.Close())
-	if n != 110<<20 || err != nil {
-		t.Errorf("read %d bytes: %v", n, err)
-	}
+	return resp
 }
 
 func TestRedirectDoesNotRepeatTheSignature(t *testing.T) {
 	f := newFixture(t)
 	f.inject(zimsim.Fault{Kind: zimsim.FaultRedirect})
-	url := f.server.URL + "/?" + signed("QueryRoomUserList", start).Encode()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
-	f.must(err)
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	f.must(err)
+	resp := f.open()
 	f.must(resp.Body.Close())
 	wantEqual(t, "Location", resp.Header.Get("Location"), "/moved")
 }
@@ -286,6 +306,19 @@ func TestInjectRefusesFaultsNobodyCanMean(t *testing.T) {
 			}
 			wantEqual(t, "faults", len(f.Faults()), 0)
 		})
+	}
+}
+
+func TestInjectAcceptsTheEndsOfRanges(t *testing.T) {
+	f := newFixture(t)
+	for _, fault := range []zimsim.Fault{
+		{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 200, Probability: 1},
+		{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 599},
+		{Kind: zimsim.FaultRedirect, HTTPStatus: 300},
+		{Kind: zimsim.FaultRedirect, HTTPStatus: 399},
+		{Kind: zimsim.FaultRefuseKey, Key: "k", SubCode: -1, Action: "ModifyRoomAttribute"},
+	} {
+		f.inject(fault)
 	}
 }
 

@@ -101,7 +101,11 @@ var mistakesInOrder = [][]mistake{
 		{"AppId with zeros", 100000001, param("AppId", "012345")},
 	},
 	{{"no Timestamp", 100000002, without("Timestamp")}, {"empty Timestamp", 100000002, param("Timestamp", "")}},
-	{{"Timestamp no number", 100000003, param("Timestamp", "now")}, {"Timestamp a fraction", 100000003, param("Timestamp", "1.5")}},
+	{
+		{"Timestamp no number", 100000003, param("Timestamp", "now")},
+		{"Timestamp a fraction", 100000003, param("Timestamp", "1.5")},
+		{"Timestamp with a zero", 100000003, param("Timestamp", "0"+at(0))},
+	},
 	{{"no Action", 100000006, without("Action")}},
 	{{"no nonce", 100000008, without("SignatureNonce")}},
 	{{"no Signature", 100000009, without("Signature")}},
@@ -147,7 +151,8 @@ func badCreate(t *testing.T, mistakes ...mistake) response {
 	t.Helper()
 	f := newFixture(t, func(o *zimsim.Options) { o.Hosts = []string{"127.0.0.1"} })
 	f.must(f.CreateRoom(appID, zimsim.Room{ID: "taken"}))
-	c := &badCall{f: f, method: http.MethodPost, query: signed("CreateRoom", start), body: `{"FromUserId":"op","RoomId":"r"}`}
+	c := &badCall{f: f, method: http.MethodPost, query: signed("CreateRoom", start)}
+	c.body = `{"FromUserId":"op","RoomId":"r"}`
 	for _, m := range mistakes {
 		m.change(c)
 	}

@@ -160,7 +160,8 @@ func (r response) seq() int {
 // raw sends a request and returns what came back, or the transport's error.
 func (f *fixture) raw(method string, query url.Values, body string) (status int, answer string, err error) {
 	f.t.Helper()
-	req, err := http.NewRequestWithContext(f.t.Context(), method, f.server.URL+"/?"+query.Encode(), strings.NewReader(body))
+	target := f.server.URL + "/?" + query.Encode()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, target, strings.NewReader(body))
 	f.must(err)
 	req.Header.Set("User-Agent", "test")
 	// A connection of its own: the transport repeats a GET whose kept-alive connection was cut.

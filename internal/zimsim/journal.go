@@ -2,6 +2,7 @@ package zimsim
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,22 +50,13 @@ func (f CallFilter) matches(c *Call) bool {
 }
 
 // Calls returns the journal, oldest first.
-func (s *Simulator) Calls() []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls.all()
-}
+func (s *Simulator) Calls() []Call { return s.CallsOf(CallFilter{}) }
 
 // CallsOf returns the calls that the filter matches, oldest first.
 func (s *Simulator) CallsOf(filter CallFilter) []Call {
-	calls := s.Calls()
-	matching := calls[:0]
-	for i := range calls {
-		if filter.matches(&calls[i]) {
-			matching = append(matching, calls[i])
-		}
-	}
-	return newest(matching, filter.Limit)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls.newest(filter.Limit, filter.matches)
 }
 
 // ResetCalls empties the journal.
@@ -72,14 +64,6 @@ func (s *Simulator) ResetCalls() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls.clear()
-}
-
-// newest returns the last n elements; all of them for n = 0.
-func newest[T any](list []T, n int) []T {
-	if n > 0 && len(list) > n {
-		return list[len(list)-n:]
-	}
-	return list
 }
 
 // These bound what one call can make the journal hold, whoever sent it.
@@ -130,11 +114,17 @@ func (r *ring[T]) add(item T) {
 	}
 }
 
-// all returns a copy, oldest first.
-func (r *ring[T]) all() []T {
-	list := make([]T, 0, len(r.items))
-	list = append(list, r.items[r.next:]...)
-	return append(list, r.items[:r.next]...)
+// newest returns copies of the newest elements that match, oldest first; with a limit of 0 all of them.
+func (r *ring[T]) newest(limit int, matches func(*T) bool) []T {
+	list := []T{}
+	for i := len(r.items) - 1; i >= 0 && (limit == 0 || len(list) < limit); i-- {
+		item := &r.items[(r.next+i)%len(r.items)]
+		if matches(item) {
+			list = append(list, *item)
+		}
+	}
+	slices.Reverse(list)
+	return list
 }
 
 func (r *ring[T]) clear() { r.items, r.next = nil, 0 }

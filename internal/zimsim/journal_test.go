@@ -1,7 +1,7 @@
 package zimsim_test
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +81,7 @@ func TestJournalKeepsTheNewest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, func(o *zimsim.Options) { o.JournalSize = tc.size })
 			for i := range tc.calls {
-				f.query(fmt.Sprint(i))
+				f.query(strconv.Itoa(i))
 			}
 			var got []string
 			for _, c := range f.Calls() {

@@ -38,7 +38,7 @@ func (s *Simulator) startTimerAtCreation(r *room, now time.Time) {
 	}
 }
 
-// startTimer sets the room's death; without a delay it dies here and now.
+// startTimer sets the room's death. Without a delay it dies now, not only at the next access.
 func (s *Simulator) startTimer(r *room, now time.Time) {
 	r.diesAt = now.Add(r.destroyDelay)
 	heap.Push(&s.deaths, r)

@@ -9,59 +9,65 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
-func TestRoomsDieOnTime(t *testing.T) {
-	for name, tc := range map[string]struct {
-		switches func(*zimsim.Switches)
-		do       func(f *fixture)
-		lives    time.Duration // from the start; 0: not even at the start; negative: for ever
-	}{
-		"never entered": {do: func(*fixture) {}, lives: time.Minute},
-		"never entered, no timer at creation": {
-			switches: func(s *zimsim.Switches) { s.TimerStartsAtCreation = false },
-			do:       func(*fixture) {}, lives: -1,
+// lives are what can happen to a room with a delay of a minute, and when it dies.
+var lives = map[string]struct {
+	switches func(*zimsim.Switches)
+	do       func(f *fixture)
+	lives    time.Duration // from the start; 0: not even at the start; negative: for ever
+}{
+	"never entered": {do: func(*fixture) {}, lives: time.Minute},
+	"never entered, no timer at creation": {
+		switches: func(s *zimsim.Switches) { s.TimerStartsAtCreation = false },
+		do:       func(*fixture) {}, lives: -1,
+	},
+	"left, no timer at creation": {
+		switches: func(s *zimsim.Switches) { s.TimerStartsAtCreation = false },
+		do: func(f *fixture) {
+			f.clock.advance(time.Hour)
+			f.must(f.Enter(appID, "r", "u"))
+			f.must(f.Leave(appID, "r", "u"))
 		},
-		"left, no timer at creation": {
-			switches: func(s *zimsim.Switches) { s.TimerStartsAtCreation = false },
-			do: func(f *fixture) {
-				f.clock.advance(time.Hour)
-				f.must(f.Enter(appID, "r", "u"))
-				f.must(f.Leave(appID, "r", "u"))
-			},
-			lives: time.Hour + time.Minute,
-		},
-		"entered":           {do: func(f *fixture) { f.must(f.Enter(appID, "r", "u")) }, lives: -1},
-		"entered just then": {do: func(f *fixture) { f.clock.advance(time.Minute - 1); f.must(f.Enter(appID, "r", "u")) }, lives: -1},
-		"entered and left": {do: func(f *fixture) {
-			f.clock.advance(30 * time.Second)
-			f.must(f.Enter(appID, "r", "u"))
-			f.clock.advance(10 * time.Second)
-			f.must(f.Leave(appID, "r", "u"))
-		}, lives: 100 * time.Second},
-		"one of two left": {do: func(f *fixture) {
-			f.must(f.Enter(appID, "r", "u"))
-			f.must(f.Enter(appID, "r", "v"))
-			f.must(f.Leave(appID, "r", "u"))
-		}, lives: -1},
-		"came back while empty": {do: func(f *fixture) {
-			f.must(f.Enter(appID, "r", "u"))
-			f.must(f.Leave(appID, "r", "u"))
-			f.clock.advance(59 * time.Second)
-			f.must(f.Enter(appID, "r", "u"))
-			f.must(f.Leave(appID, "r", "u"))
-		}, lives: 119 * time.Second},
-		"last one kicked out": {do: func(f *fixture) {
-			f.must(f.Enter(appID, "r", "u"))
+		lives: time.Hour + time.Minute,
+	},
+	"entered": {do: func(f *fixture) { f.must(f.Enter(appID, "r", "u")) }, lives: -1},
+	"entered just then": {do: func(f *fixture) {
+		f.clock.advance(time.Minute - 1)
+		f.must(f.Enter(appID, "r", "u"))
+	}, lives: -1},
+	"entered and left": {do: func(f *fixture) {
+		f.clock.advance(30 * time.Second)
+		f.must(f.Enter(appID, "r", "u"))
+		f.clock.advance(10 * time.Second)
+		f.must(f.Leave(appID, "r", "u"))
+	}, lives: 100 * time.Second},
+	"one of two left": {do: func(f *fixture) {
+		f.must(f.Enter(appID, "r", "u"))
+		f.must(f.Enter(appID, "r", "v"))
+		f.must(f.Leave(appID, "r", "u"))
+	}, lives: -1},
+	"came back while empty": {do: func(f *fixture) {
+		f.must(f.Enter(appID, "r", "u"))
+		f.must(f.Leave(appID, "r", "u"))
+		f.clock.advance(59 * time.Second)
+		f.must(f.Enter(appID, "r", "u"))
+		f.must(f.Leave(appID, "r", "u"))
+	}, lives: 119 * time.Second},
+	"last one kicked out": {do: func(f *fixture) {
+		f.must(f.Enter(appID, "r", "u"))
+		f.clock.advance(time.Second)
+		f.get("KickoutRoomUser", "RoomId", "r", "UserId[]", "u")
+	}, lives: 61 * time.Second},
+	"asked about all the time": {do: func(f *fixture) {
+		for range 59 {
 			f.clock.advance(time.Second)
-			f.get("KickoutRoomUser", "RoomId", "r", "UserId[]", "u")
-		}, lives: 61 * time.Second},
-		"asked about all the time": {do: func(f *fixture) {
-			for range 59 {
-				f.clock.advance(time.Second)
-				f.query("r")
-				f.modify("r", set("k", "v"))
-			}
-		}, lives: time.Minute},
-	} {
+			f.query("r")
+			f.modify("r", set("k", "v"))
+		}
+	}, lives: time.Minute},
+}
+
+func TestRoomsDieOnTime(t *testing.T) {
+	for name, tc := range lives {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			if tc.switches != nil {
@@ -82,6 +88,19 @@ func TestRoomsDieOnTime(t *testing.T) {
 			wantEqual(t, "exists at its time", f.exists(), false)
 		})
 	}
+}
+
+func TestRoomTellsWhenItDies(t *testing.T) {
+	f := newFixture(t)
+	room := func() zimsim.Room { r, _ := f.Room(appID, "r"); return r }
+	f.create("r", nil)
+	wantEqual(t, "after creation", room().DiesAt, start.Add(time.Minute))
+	f.must(f.Enter(appID, "r", "u"))
+	wantEqual(t, "with somebody inside", room().DiesAt, time.Time{})
+	wantEqual(t, "EverEntered", room().EverEntered, true)
+	f.clock.advance(time.Hour)
+	f.must(f.Leave(appID, "r", "u"))
+	wantEqual(t, "once empty", room().DiesAt, start.Add(time.Hour+time.Minute))
 }
 
 func TestWithoutADelayRoomsDieWhenTheyEmpty(t *testing.T) {
@@ -115,7 +134,7 @@ func TestEveryAccessSeesTheDead(t *testing.T) {
 		"Room":         func(f *fixture) bool { _, ok := f.Room(appID, "r"); return ok },
 		"Enter":        func(f *fixture) bool { return f.Enter(appID, "r", "u") == nil },
 		"SetAttribute": func(f *fixture) bool { return f.SetAttribute(appID, "r", "k", "v") == nil },
-		"Events":       func(f *fixture) bool { return len(f.Events()) == 1 },
+		"Events":       func(f *fixture) bool { return len(f.Events(zimsim.EventFilter{})) == 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -150,7 +169,7 @@ func TestManyRoomsDieInOrder(t *testing.T) {
 	}
 	wantEqual(t, "rooms left", got, want)
 	var deaths []time.Time
-	for _, e := range f.Events() {
+	for _, e := range f.Events(zimsim.EventFilter{}) {
 		if e.Kind == zimsim.EventRoomDestroyed {
 			deaths = append(deaths, e.Time)
 		}

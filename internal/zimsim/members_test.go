@@ -2,6 +2,7 @@ package zimsim_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestPagesOfTheUserList(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, withSwitch(func(s *zimsim.Switches) { s.LastPageFlagEmpty = tc.emptyFlag }))
 			for i := range 250 {
-				f.must(f.EnterOrCreate(appID, "r", fmt.Sprint(i)))
+				f.must(f.EnterOrCreate(appID, "r", strconv.Itoa(i)))
 			}
 			var sizes, flags []string
 			seen := map[string]bool{}
@@ -83,7 +84,7 @@ func TestPagesOfTheUserList(t *testing.T) {
 					seen[u.UserID] = true
 				}
 				flag = *got.NextFlag
-				sizes, flags = append(sizes, fmt.Sprint(len(got.UserList))), append(flags, flag)
+				sizes, flags = append(sizes, strconv.Itoa(len(got.UserList))), append(flags, flag)
 				if flag == "" || flag == "0" {
 					break
 				}
@@ -98,7 +99,7 @@ func TestPagesOfTheUserList(t *testing.T) {
 func TestPagesHaveAtMost500Members(t *testing.T) {
 	f := newFixture(t)
 	for i := range 501 {
-		f.must(f.EnterOrCreate(appID, "r", fmt.Sprint(i)))
+		f.must(f.EnterOrCreate(appID, "r", strconv.Itoa(i)))
 	}
 	for _, limit := range []string{"", "0", "500", "1000"} {
 		got := f.get("QueryRoomUserList", "RoomId", "r", "Limit", limit)
@@ -112,7 +113,7 @@ func TestKickoutRoomUser(t *testing.T) {
 	many := make([]string, 0, 104)
 	many = append(many, "RoomId", "r")
 	for i := range 51 {
-		many = append(many, "UserId[]", fmt.Sprint(i))
+		many = append(many, "UserId[]", strconv.Itoa(i))
 	}
 	f.wantCode(f.get("KickoutRoomUser", "RoomId", "r"), 660000002)
 	f.wantCode(f.get("KickoutRoomUser", many...), 660000011)
@@ -147,7 +148,8 @@ func TestUserRegister(t *testing.T) {
 			users{{UserID: "a", SubCode: 660700002, SubMessage: "user already exists"}}, "a op",
 		},
 		"UserId too long": {
-			[]object{{"UserId": long}}, 660000012, users{{UserID: long, SubCode: 660000012, SubMessage: "user length limit"}}, "op",
+			[]object{{"UserId": long}}, 660000012,
+			users{{UserID: long, SubCode: 660000012, SubMessage: "user length limit"}}, "op",
 		},
 		"UserId empty": {
 			[]object{{"UserId": ""}}, 660000002, users{{SubCode: 660000002, SubMessage: "parameter error"}}, "op",
@@ -157,11 +159,15 @@ func TestUserRegister(t *testing.T) {
 			users{{UserID: "a/b", SubCode: 660000002, SubMessage: "parameter error"}}, "b op",
 		},
 		"UserName too long": {
-			[]object{{"UserId": "a", "UserName": strings.Repeat("n", 257)}, {"UserId": "b", "UserName": strings.Repeat("n", 256)}}, 0,
+			[]object{
+				{"UserId": "a", "UserName": strings.Repeat("n", 257)}, {"UserId": "b", "UserName": strings.Repeat("n", 256)},
+			}, 0,
 			users{{UserID: "a", SubCode: 660700006, SubMessage: "user name length limit"}}, "b op",
 		},
 		"UserAvatar too long": {
-			[]object{{"UserId": "a", "UserAvatar": strings.Repeat("n", 501)}, {"UserId": "b", "UserAvatar": strings.Repeat("n", 500)}}, 0,
+			[]object{
+				{"UserId": "a", "UserAvatar": strings.Repeat("n", 501)}, {"UserId": "b", "UserAvatar": strings.Repeat("n", 500)},
+			}, 0,
 			users{{UserID: "a", SubCode: 660700007, SubMessage: "user avatar length limit"}}, "b op",
 		},
 		"UserId a number": {[]object{{"UserId": 5}}, 660000002, nil, "op"},
@@ -187,7 +193,7 @@ func TestUserRegister(t *testing.T) {
 func manyUsers(n int) []object {
 	list := make([]object, n)
 	for i := range list {
-		list[i] = object{"UserId": fmt.Sprint(i)}
+		list[i] = object{"UserId": strconv.Itoa(i)}
 	}
 	return list
 }

@@ -51,12 +51,13 @@ type request struct {
 }
 
 func readRequest(r *http.Request) *request {
+	query := r.URL.Query()
 	req := &request{
 		method:    r.Method,
 		host:      r.Host,
 		userAgent: r.UserAgent(),
-		query:     r.URL.Query(),
-		action:    r.URL.Query().Get(paramAction),
+		query:     query,
+		action:    query.Get(paramAction),
 	}
 	req.body, req.bodyErr = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if len(req.body) > maxBody {

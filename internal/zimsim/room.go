@@ -1,7 +1,6 @@
 package zimsim
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,9 +19,9 @@ type Room struct {
 	CreatedTime time.Time `json:"createdTime"`
 	// Creator is the FromUserId of CreateRoom, or the first user to enter when a client created the room.
 	Creator string `json:"creator,omitempty"`
-	// Members are the users in the room, in the order in which they entered.
+	// Members are the users in the room, in the order in which they entered; nil if there are none.
 	Members []string `json:"members,omitempty"`
-	// Attributes are the room attributes by key.
+	// Attributes are the room attributes by key; never nil in what the simulator returns.
 	Attributes map[string]Attribute `json:"attributes,omitempty"`
 	// AttributeSeq counts every change of a single attribute since the room was created.
 	AttributeSeq int `json:"attributeSeq"`
@@ -66,7 +65,7 @@ type roomJSON struct {
 
 // MarshalJSON writes the delay as a Go duration.
 func (r Room) MarshalJSON() ([]byte, error) {
-	return json.Marshal(roomJSON{plainRoom(r), r.DestroyDelay.String()})
+	return encode(roomJSON{plainRoom(r), r.DestroyDelay.String()}), nil
 }
 
 // UnmarshalJSON reads the delay as a Go duration.
@@ -127,7 +126,7 @@ func (r *room) snapshot() Room {
 		DestroyDelay: r.destroyDelay,
 		CreatedTime:  r.created,
 		Creator:      r.creator,
-		Members:      slices.Clone(r.members),
+		Members:      append([]string(nil), r.members...),
 		Attributes:   attributes,
 		AttributeSeq: r.attributeSeq,
 		Incarnation:  r.incarnation,

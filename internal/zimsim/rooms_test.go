@@ -35,6 +35,13 @@ func TestCreateRoom(t *testing.T) {
 	f.wantCode(f.create("Room1", nil), 660300014)
 }
 
+func TestCreateRoomCountsEveryAttributeGiven(t *testing.T) {
+	f := newFixture(t)
+	given := []object{attribute("a", "1"), attribute("a", "1"), attribute("a", "2")}
+	wantEqual(t, "AttributeSeq", f.create("r", object{"Attributes": given}).seq(), 3)
+	wantEqual(t, "attributes", f.attributesOf("r"), map[string]string{"a": "2"})
+}
+
 func TestCreateRoomParameters(t *testing.T) {
 	const bad, good = 660000002, 0
 	all := "!#$%&()+-:;<=.>?@[]^_ {}|~azAZ09"
@@ -199,7 +206,7 @@ func TestEventsOfARoomsLife(t *testing.T) {
 		{Kind: "room_enter", Operator: "w", UserIDs: []string{"w"}, Incarnation: 2, Time: late},
 		{Kind: "room_destroy", Reason: "Destroyed", Operator: operator, UserIDs: []string{"w"}, Incarnation: 2, Time: late},
 	}
-	got := f.Events()
+	got := f.Events(zimsim.EventFilter{})
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(event{}, "AppID", "RoomID"), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}

@@ -1,0 +1,289 @@
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+// situation is a row of the table of situations: how a room comes into it, and what the tools that wait for rooms see.
+type situation struct {
+	// enter brings a room into the situation.
+	enter func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom
+	// ready, reconciling and stalled match the conditions; nil: the condition is absent.
+	ready, reconciling, stalled types.GomegaMatcher
+	// kstatus is the verdict of kstatus; waits tells whether `kubectl wait --for=condition=Ready` is satisfied.
+	kstatus status.Status
+	waits   bool
+	// untouched: Ready is for the generation before, as a whole.
+	untouched bool
+}
+
+var _ = Describe("A situation", func() {
+	DescribeTable("reads right for people and tools",
+		func(ctx context.Context, tc situation) {
+			w := newWorld(ctx)
+			room := tc.enter(ctx, w)
+			got := w.get(ctx, room)
+			Expect(got).To(matchOr(tc.ready, zimv1alpha1.ReadyCondition))
+			Expect(got).To(matchOr(tc.reconciling, zimv1alpha1.ReconcilingCondition))
+			Expect(got).To(matchOr(tc.stalled, zimv1alpha1.StalledCondition))
+			if tc.untouched {
+				Expect(conditionOf(got.Status.Conditions, "Ready").ObservedGeneration).To(Equal(got.Generation - 1))
+			}
+			Expect(kstatusOf(ctx, room)).To(Equal(tc.kstatus))
+			Expect(kubectlWaits(ctx, room)).To(Equal(tc.waits), "kubectl wait")
+		},
+		Entry("just applied", situation{
+			enter:   func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom { return w.apply(ctx) },
+			kstatus: status.InProgressStatus,
+		}),
+		Entry("confirmed, created", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom { return w.applied(ctx) },
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+		}),
+		Entry("confirmed, adopted", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				Expect(w.simulator.CreateRoom(testAppID, zimsim.Room{ID: "Room1", DestroyDelay: time.Hour})).To(Succeed())
+				return w.applyAndPass(ctx)
+			},
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomAdopted), kstatus: status.CurrentStatus, waits: true,
+		}),
+		verificationFails("throttled", func(_ context.Context, w *world) {
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005})
+		}),
+		verificationFails("unanswered", func(_ context.Context, w *world) {
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore})
+		}),
+		verificationFails("of a frozen app", func(_ context.Context, w *world) {
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 100000017})
+		}),
+		verificationFails("of an app that is gone", func(ctx context.Context, w *world) {
+			Expect(apiServer.Delete(ctx, w.app(ctx))).To(Succeed())
+			_, err := w.operator.Apps.Reconcile(ctx, request(w.namespace, "default"))
+			Expect(err).NotTo(HaveOccurred())
+		}),
+		editPending("throttled", zimv1alpha1.ReasonRateLimited, func(_ context.Context, w *world) {
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005})
+		}),
+		editPending("unanswered", zimv1alpha1.ReasonZIMUnavailable, func(_ context.Context, w *world) {
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore, Action: "ModifyRoomAttribute"})
+		}),
+		editPending("with a frozen app", zimv1alpha1.ReasonAppNotReady, func(_ context.Context, w *world) {
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 100000017})
+		}),
+		neverConfirmed("throttled", metav1.ConditionFalse, zimv1alpha1.ReasonRateLimited,
+			func(_ context.Context, w *world) { w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005}) }),
+		neverConfirmed("without a usable answer", metav1.ConditionUnknown, zimv1alpha1.ReasonZIMUnavailable,
+			func(_ context.Context, w *world) { w.inject(zimsim.Fault{Kind: zimsim.FaultHTML}) }),
+		neverConfirmed("and its app is not ready", metav1.ConditionFalse, zimv1alpha1.ReasonAppNotReady,
+			func(_ context.Context, w *world) { w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 100000017}) }),
+		neverConfirmed("and its app is missing", metav1.ConditionFalse, zimv1alpha1.ReasonAppNotFound,
+			func(ctx context.Context, w *world) { Expect(apiServer.Delete(ctx, w.app(ctx))).To(Succeed()) }),
+		neverConfirmed("and its operator user is not registered", metav1.ConditionFalse,
+			zimv1alpha1.ReasonOperatorNotRegistered,
+			func(_ context.Context, w *world) { w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660500002}) }),
+		neverConfirmed("because of the room quota", metav1.ConditionFalse, zimv1alpha1.ReasonRoomQuotaExceeded,
+			func(_ context.Context, w *world) { w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300015}) }),
+		Entry("never confirmed, in a namespace that its app does not allow", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				elsewhere := createNamespace(ctx, nil)
+				return w.applyAndPass(ctx, func(room *zimv1alpha1.ZimRoom) {
+					room.Namespace = elsewhere
+					room.Spec.AppRef = &zimv1alpha1.AppReference{Namespace: w.namespace, Name: "default"}
+				})
+			},
+			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonAppNotAllowed),
+			reconciling: beReconciling(zimv1alpha1.ReasonAppNotAllowed), kstatus: status.InProgressStatus,
+		}),
+		Entry("known to be missing", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				// It goes between the two calls of a verification, and CreateRoom is throttled then.
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300001, Action: "QueryRoomAttribute", Times: 1})
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005, Action: "CreateRoom", Skip: 1})
+				w.verify(ctx, room)
+				return room
+			},
+			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonRoomMissing),
+			reconciling: beReconciling(zimv1alpha1.ReasonRateLimited), kstatus: status.InProgressStatus,
+		}),
+		Entry("known to be missing, and kept away by the room quota", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300015, Action: "CreateRoom"})
+				w.verify(ctx, room)
+				return room
+			},
+			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonRoomQuotaExceeded),
+			reconciling: beReconciling(zimv1alpha1.ReasonRoomQuotaExceeded), kstatus: status.InProgressStatus,
+		}),
+		Entry("ZIM refused an attribute", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				Expect(w.simulator.DeleteAttribute(testAppID, "Room1", "k1")).To(Succeed())
+				w.inject(zimsim.Fault{Kind: zimsim.FaultRefuseKey, Key: "k1", SubCode: 660000002})
+				w.verify(ctx, room)
+				return room
+			},
+			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonAttributesRejected),
+			reconciling: beReconciling(zimv1alpha1.ReasonAttributesRejected), kstatus: status.InProgressStatus,
+		}),
+		Entry("ZIM refused the manifest", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002})
+				return w.applyAndPass(ctx)
+			},
+			ready:   beReady(metav1.ConditionFalse, zimv1alpha1.ReasonInvalidParameter),
+			stalled: beStalled(zimv1alpha1.ReasonInvalidParameter), kstatus: status.FailedStatus,
+		}),
+		Entry("duplicate", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				w.applied(ctx, named("a-first"))
+				return w.applyAndPass(ctx, named("b-second"))
+			},
+			ready:   beReady(metav1.ConditionFalse, zimv1alpha1.ReasonDuplicateRoomID),
+			stalled: beStalled(zimv1alpha1.ReasonDuplicateRoomID), kstatus: status.FailedStatus,
+		}),
+		Entry("name or delay wait", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) {
+					room.Spec.DestroyDelay = &metav1.Duration{Duration: time.Minute}
+				})
+				w.pass(ctx, room)
+				Expect(w.get(ctx, room)).To(
+					haveCondition("ReplacementPending", metav1.ConditionTrue, zimv1alpha1.ReasonPolicyNever))
+				return room
+			},
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+		}),
+		Entry("suspended", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+				w.pass(ctx, room)
+				return room
+			},
+			ready:   beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSuspended),
+			kstatus: status.CurrentStatus, untouched: true,
+		}),
+		Entry("suspended, never confirmed", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				return w.applyAndPass(ctx, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+			},
+			ready:   beReady(metav1.ConditionFalse, zimv1alpha1.ReasonSuspended),
+			kstatus: status.InProgressStatus,
+		}),
+		Entry("being deleted, and ZIM does not answer", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore})
+				Expect(apiServer.Delete(ctx, room)).To(Succeed())
+				w.pass(ctx, room)
+				return room
+			},
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonDeleting), kstatus: status.TerminatingStatus,
+			untouched: true,
+		}),
+		Entry("being deleted, and the Secret is gone", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				w.deleteSecret(ctx)
+				w.reconcileApp(ctx, w.namespace)
+				Expect(apiServer.Delete(ctx, room)).To(Succeed())
+				w.pass(ctx, room)
+				return room
+			},
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSecretNotFound), kstatus: status.TerminatingStatus,
+			untouched: true,
+		}),
+	)
+})
+
+// verificationFails is a row in which nothing is known to be wrong: nothing is written.
+func verificationFails(how string, breakIt func(context.Context, *world)) TableEntry {
+	return Entry("confirmed, verification "+how, situation{
+		enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+			room := w.applied(ctx)
+			before := w.get(ctx, room)
+			w.pass(ctx, room)
+			breakIt(ctx, w)
+			w.writes.Store(0)
+			w.advance(2 * verifyInterval)
+			w.pass(ctx, room)
+			Expect(w.writes.Load()).To(BeZero())
+			Expect(w.get(ctx, room).Status).To(Equal(before.Status))
+			return room
+		},
+		ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+	})
+}
+
+// editPending is a row in which an edit has not come to ZIM: Ready stays what it was for the generation before.
+func editPending(how, reason string, breakIt func(context.Context, *world)) TableEntry {
+	return Entry("edit "+how, situation{
+		enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+			room := w.applied(ctx)
+			breakIt(ctx, w)
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "new" })
+			w.pass(ctx, room)
+			return room
+		},
+		ready:       beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated),
+		reconciling: beReconciling(reason), kstatus: status.InProgressStatus, untouched: true,
+	})
+}
+
+// neverConfirmed is a row of a room that ZIM has not confirmed yet.
+func neverConfirmed(
+	how string, ready metav1.ConditionStatus, reason string, breakIt func(context.Context, *world),
+) TableEntry {
+	return Entry("never confirmed: "+how, situation{
+		enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+			breakIt(ctx, w)
+			return w.applyAndPass(ctx)
+		},
+		ready: beReady(ready, reason), reconciling: beReconciling(reason), kstatus: status.InProgressStatus,
+	})
+}
+
+// matchOr returns the matcher, or one for the absence of the condition.
+func matchOr(matcher types.GomegaMatcher, conditionType string) types.GomegaMatcher {
+	if matcher == nil {
+		return haveNoCondition(conditionType)
+	}
+	return matcher
+}
+
+var _ = Describe("A suspended ZimRoom", func() {
+	It("costs one write and no call, and is looked at when it goes on", func(ctx context.Context) {
+		w := newWorld(ctx)
+		room := w.applied(ctx)
+		w.simulator.ResetCalls()
+		w.writes.Store(0)
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+		for range 3 {
+			Expect(w.pass(ctx, room).RequeueAfter).To(BeZero())
+			w.advance(time.Hour)
+		}
+		Expect(w.writes.Load()).To(BeEquivalentTo(1))
+		Expect(w.calls()).To(BeEmpty())
+
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Or(Succeed(), HaveOccurred()))
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = false })
+		w.pass(ctx, room)
+		got := w.get(ctx, room)
+		Expect(got).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+		Expect(got.Status.Room.Recreations).To(BeEquivalentTo(1))
+	})
+})

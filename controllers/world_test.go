@@ -1,0 +1,433 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/controllers"
+	"github.com/zim-operator/zim-operator/internal/zim"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+const (
+	testAppID  = 1234567890
+	testSecret = "0123456789abcdef0123456789abcdef"
+	testUser   = "User1"
+
+	verifyInterval = 10 * time.Minute
+)
+
+// world is what one spec plays in: a namespace, a simulator, a clock, and an operator whose passes the spec runs itself.
+type world struct {
+	namespace string
+	clock     *clocktesting.FakePassiveClock
+	simulator *zimsim.Simulator
+	server    *httptest.Server
+	operator  *controllers.Controllers
+	options   controllers.Options
+	recorder  *events.FakeRecorder
+	// writes counts what the operator writes to Kubernetes.
+	writes *atomic.Int64
+}
+
+// newWorld makes a world with an accepted ZimApp "default".
+func newWorld(ctx context.Context) *world {
+	GinkgoHelper()
+	w := newEmptyWorld(ctx)
+	w.createApp(ctx, w.namespace)
+	return w
+}
+
+// newEmptyWorld makes a world without a ZimApp.
+func newEmptyWorld(ctx context.Context) *world {
+	GinkgoHelper()
+	// Whole seconds, as the API server keeps creation times; not far from its clock, which stamps deletions.
+	w := &world{clock: clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second)), writes: &atomic.Int64{}}
+	w.namespace = createNamespace(ctx, nil)
+	w.simulator = zimsim.New(zimsim.Options{
+		Now: w.clock.Now,
+		Apps: []zimsim.App{{
+			// The clock stands still while a spec makes calls, so the limit of a second would hit all of them.
+			AppID: testAppID, ServerSecret: testSecret, CallsPerSecond: -1,
+		}},
+	})
+	w.server = httptest.NewServer(w.simulator.API())
+	DeferCleanup(w.server.Close)
+	w.recorder = events.NewFakeRecorder(1000)
+	w.options = controllers.Options{
+		Client:                  indexedClient(ctx, countWrites(w.writes), operatorNamespace),
+		LiveReader:              apiServer,
+		Recorder:                w.recorder,
+		NewClient:               w.newClient,
+		OperatorNamespace:       operatorNamespace,
+		Endpoints:               controllers.EndpointPolicy{AllowInsecure: true},
+		VerifyInterval:          verifyInterval,
+		MaxConcurrentReconciles: 10,
+		Clock:                   w.clock,
+	}
+	w.restartOperator()
+	return w
+}
+
+// operatorNamespace does not exist unless a spec creates it; names of the others are generated.
+const operatorNamespace = "zim-operator-system"
+
+// restartOperator forgets everything that the operator held in memory.
+func (w *world) restartOperator() {
+	w.operator = controllers.New(w.options)
+}
+
+func (w *world) newClient(
+	endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter,
+) (*zim.Client, error) {
+	httpClient := zim.NewHTTPClient()
+	httpClient.Timeout = callTimeout
+	return zim.NewClient(zim.Config{
+		Endpoint: endpoint, AppID: appID, ServerSecret: serverSecret, HTTPClient: httpClient, Limiter: limiter,
+		Now: w.clock.Now,
+	})
+}
+
+// callTimeout stands for the ten seconds of the real client, so that the specs about hanging servers are quick.
+const callTimeout = 300 * time.Millisecond
+
+func createNamespace(ctx context.Context, labels map[string]string) string {
+	GinkgoHelper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: labels}}
+	Expect(apiServer.Create(ctx, namespace)).To(Succeed())
+	DeferCleanup(clean, namespace.Name)
+	return namespace.Name
+}
+
+// clean removes what a spec left in a namespace, finalizers or not, so that no other spec's operator works on it.
+func clean(ctx context.Context, namespace string) {
+	var rooms zimv1alpha1.ZimRoomList
+	var apps zimv1alpha1.ZimAppList
+	Expect(apiServer.List(ctx, &rooms, client.InNamespace(namespace))).To(Succeed())
+	Expect(apiServer.List(ctx, &apps, client.InNamespace(namespace))).To(Succeed())
+	var objects []client.Object
+	for i := range rooms.Items {
+		objects = append(objects, &rooms.Items[i])
+	}
+	for i := range apps.Items {
+		objects = append(objects, &apps.Items[i])
+	}
+	for _, object := range objects {
+		Expect(client.IgnoreNotFound(apiServer.Delete(ctx, object))).To(Succeed())
+		noFinalizers := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		Expect(client.IgnoreNotFound(apiServer.Patch(ctx, object, noFinalizers))).To(Succeed())
+	}
+}
+
+// createSecret stores a server secret as Secret "zim".
+func (w *world) createSecret(ctx context.Context, namespace, value string) {
+	GinkgoHelper()
+	Expect(apiServer.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "zim"},
+		StringData: map[string]string{"serverSecret": value},
+	})).To(Succeed())
+}
+
+func (w *world) deleteSecret(ctx context.Context) {
+	GinkgoHelper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "zim"}}
+	Expect(apiServer.Delete(ctx, secret)).To(Succeed())
+}
+
+// createApp makes Secret and ZimApp "default", and runs the pass in which ZIM accepts it.
+func (w *world) createApp(ctx context.Context, namespace string, changes ...func(*zimv1alpha1.ZimApp)) {
+	GinkgoHelper()
+	w.createSecret(ctx, namespace, testSecret)
+	w.createAppObject(ctx, namespace, changes...)
+	w.reconcileApp(ctx, namespace)
+}
+
+func (w *world) createAppObject(ctx context.Context, namespace string, changes ...func(*zimv1alpha1.ZimApp)) {
+	GinkgoHelper()
+	app := &zimv1alpha1.ZimApp{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"},
+		Spec: zimv1alpha1.ZimAppSpec{
+			AppID:             testAppID,
+			ServerSecretRef:   zimv1alpha1.SecretKeyReference{Name: "zim"},
+			FromUserID:        testUser,
+			Endpoint:          w.server.URL,
+			RequestsPerSecond: 10000, // Pacing takes real time; it has its own tests.
+		},
+	}
+	for _, change := range changes {
+		change(app)
+	}
+	Expect(apiServer.Create(ctx, app)).To(Succeed())
+}
+
+func (w *world) reconcileApp(ctx context.Context, namespace string) reconcile.Result {
+	GinkgoHelper()
+	result, err := w.operator.Apps.Reconcile(ctx, request(namespace, "default"))
+	Expect(err).NotTo(HaveOccurred())
+	return result
+}
+
+func (w *world) app(ctx context.Context) *zimv1alpha1.ZimApp {
+	GinkgoHelper()
+	app := &zimv1alpha1.ZimApp{}
+	Expect(apiServer.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "default"}, app)).To(Succeed())
+	return app
+}
+
+// newRoom returns the ZimRoom of the vendor's example: named room1, with id Room1.
+func (w *world) newRoom(changes ...func(*zimv1alpha1.ZimRoom)) *zimv1alpha1.ZimRoom {
+	room := &zimv1alpha1.ZimRoom{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "room1"},
+		Spec: zimv1alpha1.ZimRoomSpec{
+			ID:           "Room1",
+			Name:         "RoomName1",
+			DestroyDelay: &metav1.Duration{Duration: time.Hour},
+			Attributes: []zimv1alpha1.RoomAttribute{
+				{Key: "k1", Value: "v1"},
+				{Key: "k2", Value: "v2"},
+			},
+		},
+	}
+	for _, change := range changes {
+		change(room)
+	}
+	return room
+}
+
+func named(name string) func(*zimv1alpha1.ZimRoom) {
+	return func(room *zimv1alpha1.ZimRoom) { room.Name = name }
+}
+
+func withPolicy(policy zimv1alpha1.DeletionPolicy) func(*zimv1alpha1.ZimRoom) {
+	return func(room *zimv1alpha1.ZimRoom) { room.Spec.DeletionPolicy = policy }
+}
+
+// apply creates a ZimRoom, and removes it in the end whatever the operator does about it.
+func (w *world) apply(ctx context.Context, changes ...func(*zimv1alpha1.ZimRoom)) *zimv1alpha1.ZimRoom {
+	GinkgoHelper()
+	room := w.newRoom(changes...)
+	Expect(apiServer.Create(ctx, room)).To(Succeed())
+	return room
+}
+
+// edit changes a ZimRoom as a user would.
+func (w *world) edit(ctx context.Context, room *zimv1alpha1.ZimRoom, change func(*zimv1alpha1.ZimRoom)) {
+	GinkgoHelper()
+	current := w.get(ctx, room)
+	before := current.DeepCopy()
+	change(current)
+	Expect(apiServer.Patch(ctx, current, client.MergeFrom(before))).To(Succeed())
+}
+
+// pass runs one pass over a ZimRoom, which must not fail.
+func (w *world) pass(ctx context.Context, room *zimv1alpha1.ZimRoom) reconcile.Result {
+	GinkgoHelper()
+	result, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+	Expect(err).NotTo(HaveOccurred())
+	return result
+}
+
+// applied makes a ZimRoom and runs the pass that makes it Ready.
+func (w *world) applied(ctx context.Context, changes ...func(*zimv1alpha1.ZimRoom)) *zimv1alpha1.ZimRoom {
+	GinkgoHelper()
+	room := w.apply(ctx, changes...)
+	w.pass(ctx, room)
+	Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+	return room
+}
+
+// applyAndPass makes a ZimRoom and runs one pass.
+func (w *world) applyAndPass(ctx context.Context, changes ...func(*zimv1alpha1.ZimRoom)) *zimv1alpha1.ZimRoom {
+	GinkgoHelper()
+	room := w.apply(ctx, changes...)
+	w.pass(ctx, room)
+	return room
+}
+
+// advance moves the clock.
+func (w *world) advance(by time.Duration) {
+	w.clock.SetTime(w.clock.Now().Add(by))
+}
+
+// verify moves the clock past the room's next slot, and runs the pass that is due then.
+func (w *world) verify(ctx context.Context, room *zimv1alpha1.ZimRoom) reconcile.Result {
+	GinkgoHelper()
+	w.advance(w.pass(ctx, room).RequeueAfter)
+	return w.pass(ctx, room)
+}
+
+func (w *world) get(ctx context.Context, room *zimv1alpha1.ZimRoom) *zimv1alpha1.ZimRoom {
+	GinkgoHelper()
+	current := &zimv1alpha1.ZimRoom{}
+	Expect(apiServer.Get(ctx, client.ObjectKeyFromObject(room), current)).To(Succeed())
+	return current
+}
+
+func (w *world) isGone(ctx context.Context, room *zimv1alpha1.ZimRoom) bool {
+	GinkgoHelper()
+	err := apiServer.Get(ctx, client.ObjectKeyFromObject(room), &zimv1alpha1.ZimRoom{})
+	Expect(client.IgnoreNotFound(err)).To(Succeed())
+	return err != nil
+}
+
+// calls returns the actions of the calls that ZIM received, registrations of the operator user left out.
+func (w *world) calls() []string {
+	var actions []string
+	for _, call := range w.simulator.Calls() {
+		if call.Action != string(zim.ActionUserRegister) {
+			actions = append(actions, call.Action)
+		}
+	}
+	return actions
+}
+
+// inject makes ZIM fail.
+func (w *world) inject(fault zimsim.Fault) {
+	GinkgoHelper()
+	_, err := w.simulator.Inject(fault)
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// eventReasons returns the reasons of the events so far, and forgets them.
+func (w *world) eventReasons() []string {
+	var reasons []string
+	for {
+		select {
+		case text := <-w.recorder.Events:
+			reasons = append(reasons, strings.Fields(text)[1])
+		default:
+			return reasons
+		}
+	}
+}
+
+// kstatus returns what kstatus makes of the object in the API server.
+func kstatusOf(ctx context.Context, object client.Object) status.Status {
+	GinkgoHelper()
+	current := &unstructured.Unstructured{}
+	current.SetGroupVersionKind(zimv1alpha1.GroupVersion.WithKind("ZimRoom"))
+	Expect(apiServer.Get(ctx, client.ObjectKeyFromObject(object), current)).To(Succeed())
+	result, err := status.Compute(current)
+	Expect(err).NotTo(HaveOccurred())
+	return result.Status
+}
+
+// kubectlWaits tells whether `kubectl wait --for=condition=Ready` is satisfied with the object as it is now.
+func kubectlWaits(ctx context.Context, object client.Object) bool {
+	GinkgoHelper()
+	return kubectlSucceeds(ctx, "wait", "--namespace", object.GetNamespace(), "--for=condition=Ready", "--timeout=0s",
+		"zimroom/"+object.GetName())
+}
+
+func kubectlSucceeds(ctx context.Context, arguments ...string) bool {
+	GinkgoHelper()
+	path := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
+	command := exec.CommandContext(ctx, path, append([]string{"--kubeconfig", kubeconfigPath}, arguments...)...)
+	output, err := command.CombinedOutput()
+	AddReportEntry("kubectl", string(output), ReportEntryVisibilityFailureOrVerbose)
+	_, exited := err.(*exec.ExitError) //nolint:errorlint // It is never wrapped.
+	Expect(err == nil || exited).To(BeTrue(), "kubectl did not run: %v", err)
+	return err == nil
+}
+
+func request(namespace, name string) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}
+}
+
+func conditionOf(conditions []metav1.Condition, conditionType string) *metav1.Condition {
+	return meta.FindStatusCondition(conditions, conditionType)
+}
+
+// countWrites returns a client that counts its writes.
+func countWrites(writes *atomic.Int64) client.WithWatch {
+	GinkgoHelper()
+	plain, err := client.NewWithWatch(restConfig, client.Options{Scheme: apiServer.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	return interceptor.NewClient(plain, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch,
+			options ...client.PatchOption,
+		) error {
+			writes.Add(1)
+			return c.Patch(ctx, object, patch, options...)
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch,
+			options ...client.SubResourcePatchOption,
+		) error {
+			writes.Add(1)
+			return c.SubResource(sub).Patch(ctx, object, patch, options...)
+		},
+	})
+}
+
+// indexedClient reads from the API server and has the indexes of a cache: a spec that runs passes itself must not wait for a
+// cache to catch up.
+func indexedClient(ctx context.Context, inner client.WithWatch, namespace string) client.Client {
+	GinkgoHelper()
+	indexes := indexer{}
+	Expect(controllers.SetupIndexes(ctx, indexes, namespace)).To(Succeed())
+	return interceptor.NewClient(inner, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			var all client.ListOptions
+			all.ApplyOptions(options)
+			selector := all.FieldSelector
+			all.FieldSelector = nil
+			if err := c.List(ctx, list, &all); err != nil || selector == nil {
+				return err
+			}
+			return indexes.filter(list, selector.Requirements()[0])
+		},
+	})
+}
+
+// indexer collects the extraction functions of indexes.
+type indexer map[string]client.IndexerFunc
+
+func (i indexer) IndexField(_ context.Context, object client.Object, field string, extract client.IndexerFunc) error {
+	i[fmt.Sprintf("%T/%s", object, field)] = extract
+	return nil
+}
+
+func (i indexer) filter(list client.ObjectList, wanted fields.Requirement) error {
+	items, err := meta.ExtractList(list)
+	if err != nil {
+		return err
+	}
+	var kept []runtime.Object
+	for _, item := range items {
+		extract := i[fmt.Sprintf("%T/%s", item, wanted.Field)]
+		if extract == nil {
+			return fmt.Errorf("no index %s of %T", wanted.Field, item)
+		}
+		for _, value := range extract(item.(client.Object)) {
+			if value == wanted.Value {
+				kept = append(kept, item)
+				break
+			}
+		}
+	}
+	return meta.SetList(list, kept)
+}

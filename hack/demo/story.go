@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// What the demo uses of the repository.
+const (
+	crds    = "config/crd/bases"
+	role    = "config/rbac/role.yaml"
+	samples = "config/samples"
+)
+
+// verifyInterval is how often the operator looks at rooms whose manifest says nothing else. Its default is 10
+// minutes.
+const verifyInterval = 5 * time.Second
+
+// waitLimit is how long anything that the operator does may take on a slow machine; usually it is seconds.
+const waitLimit = time.Minute
+
+// waitFlag gives kubectl the same time.
+var waitFlag = "--timeout=" + strconv.Itoa(int(waitLimit.Seconds())) + "s"
+
+var story = []step{
+	{"start a Kubernetes API server and a simulator of ZIM", (*demo).startServers},
+	{"install the CRDs and start the operator", (*demo).startOperator},
+	{"apply the samples", (*demo).applySamples},
+	{"a room is destroyed behind the operator's back", (*demo).loseRoom},
+	{"somebody changes an attribute", (*demo).changeAttribute},
+	{"a new room meets a frequency limit", (*demo).meetLimit},
+	{"delete a room", (*demo).deleteRoom},
+	{"what there is now", (*demo).summarize},
+}
+
+func (d *demo) startServers(ctx context.Context) error {
+	began := time.Now()
+	if err := d.startSimulator(ctx); err != nil {
+		return err
+	}
+	d.say("The simulator listens: API %s, admin side %s.", d.simulator.api, d.simulator.admin)
+	d.say("Starting etcd and kube-apiserver (usually 4 to 8 s)...")
+	if err := d.startControlPlane(ctx); err != nil {
+		return err
+	}
+	d.say("The API server is ready at %s, %s after the start.", d.server, seconds(time.Since(began)))
+	return nil
+}
+
+func (d *demo) startOperator(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"apply", "--server-side", "-f", crds},
+		{"wait", "--for=condition=Established", "-f", crds, waitFlag},
+		{"apply", "--server-side", "-f", role},
+		{"create", "clusterrolebinding", managerUser, "--clusterrole=zim-operator-manager", "--user=" + managerUser},
+	} {
+		if err := d.kubectl.run(ctx, args...); err != nil {
+			return err
+		}
+	}
+	d.say("The operator works as user %s, with the rights of its role and no others. For this story it accepts http,\n"+
+		"which the simulator speaks, and looks at its rooms about every %s instead of every 10 minutes.",
+		managerUser, verifyInterval)
+	arguments := []string{
+		"--allow-insecure-endpoints", "--verify-interval=" + verifyInterval.String(), "--health-probe-bind-address=0",
+	}
+	config := filepath.Join(d.dir, managerKubeconfig)
+	d.command("KUBECONFIG="+shellQuote(config)+" bin/manager", arguments...)
+	environment := []string{"KUBECONFIG=" + config}
+	manager, err := d.running.start(ctx, d.dir, "manager", environment, d.files.manager, arguments...)
+	if err != nil {
+		return err
+	}
+	d.running.keep(manager)
+	return nil
+}
+
+func (d *demo) applySamples(ctx context.Context) error {
+	overlay, err := d.writeOverlay()
+	if err != nil {
+		return err
+	}
+	if err := d.kubectl.run(ctx, "apply", "-k", overlay); err != nil {
+		return err
+	}
+	applied := time.Now()
+	if err := d.kubectl.run(ctx, "wait", "--for=condition=Ready", "zimapp,zr", "--all", waitFlag); err != nil {
+		return err
+	}
+	d.say("All were Ready at most %s after they were applied.", seconds(time.Since(applied)))
+	for _, args := range [][]string{{"get", "zimapp,zr"}, {"get", "zr", "-o", "wide"}} {
+		if err := d.kubectl.run(ctx, args...); err != nil {
+			return err
+		}
+	}
+	d.say("The simulator has these rooms:")
+	if err := d.showRooms(ctx); err != nil {
+		return err
+	}
+	return d.showCreation(ctx, "Room1")
+}
+
+// writeOverlay writes a kustomization of the samples whose ZimApp calls the simulator.
+func (d *demo) writeOverlay() (string, error) {
+	// kubectl does not read files outside of a kustomization, so the samples come with it.
+	err := os.CopyFS(filepath.Join(d.dir, "samples"), os.DirFS(filepath.Join(d.files.root, samples)))
+	if err != nil {
+		return "", fmt.Errorf("copying the samples: %w", err)
+	}
+	overlay := filepath.Join(d.dir, "overlay")
+	if err := os.Mkdir(overlay, 0o700); err != nil {
+		return "", fmt.Errorf("making the overlay: %w", err)
+	}
+	text := fmt.Sprintf(`resources:
+- ../samples
+patches:
+- target: {kind: ZimApp, name: default}
+  patch: |
+    - {op: add, path: /spec/endpoint, value: %q}
+`, d.simulator.api)
+	d.say("This overlay takes %s as they are, but for the address that is called: the simulator's.", samples)
+	d.show(text)
+	return overlay, d.write("overlay/kustomization.yaml", text)
+}
+
+func (d *demo) summarize(ctx context.Context) error {
+	if err := d.kubectl.run(ctx, "get", "zimapp,zr"); err != nil {
+		return err
+	}
+	d.say("In the simulator:")
+	if err := d.showRooms(ctx); err != nil {
+		return err
+	}
+	d.say("Calls that it counted:")
+	return d.showCallCounts(ctx)
+}
