@@ -61,7 +61,7 @@ var _ = DescribeTableSubtree("The fields of", func(singular, plural string, know
 		root := schemaOf(ctx, plural)
 		Expect(root["description"]).NotTo(BeEmpty())
 		fields := slices.DeleteFunc(fieldsOf("", root), isStandard)
-		var paths []string
+		paths := make([]string, 0, len(fields))
 		for _, f := range fields {
 			Expect(f.description).NotTo(BeEmpty(), f.path)
 			paths = append(paths, f.path)

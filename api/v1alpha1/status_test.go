@@ -2,6 +2,8 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -67,9 +69,7 @@ func listOf(count int, key string, common map[string]any) []any {
 	list := make([]any, count)
 	for i := range list {
 		item := map[string]any{key: fmt.Sprintf("Item%d", i)}
-		for name, value := range common {
-			item[name] = value
-		}
+		maps.Copy(item, common)
 		list[i] = item
 	}
 	return list
@@ -205,7 +205,7 @@ var _ = Describe("The status of a ZimApp", func() {
 // longText is the entry of a text with a longest length.
 func longText(path string, longest int) TableEntry {
 	return Entry(path, set(path, strings.Repeat("a", longest)), set(path, strings.Repeat("a", longest+1)),
-		path, "Too long", fmt.Sprint(longest))
+		path, "Too long", strconv.Itoa(longest))
 }
 
 // appliedAttribute gives a ZimRoom one attribute in its status, of which one field has a length.

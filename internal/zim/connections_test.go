@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
@@ -18,11 +16,6 @@ var brokenOff = zim.Error{Class: zim.ClassTransient, Failure: zim.FailureConnect
 
 // notConnected is the error of a call that never left.
 var notConnected = zim.Error{Class: zim.ClassTransient, Failure: zim.FailureConnection}
-
-// timedOut is the error of a call that took too long.
-func timedOut(maybeDone bool) zim.Error {
-	return zim.Error{Class: zim.ClassTransient, Failure: zim.FailureTimeout, MaybeDone: maybeDone}
-}
 
 // connectionFailures bring no whole answer.
 var connectionFailures = map[string]failure{
@@ -38,26 +31,6 @@ var connectionFailures = map[string]failure{
 			}
 		},
 		want: notConnected,
-	},
-	"no connection in time": {
-		stage: func(s *scene) {
-			s.endpoint = "http://zim.example.com"
-			s.wire.client.Timeout = shortly
-			s.wire.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}
-		},
-		want: timedOut(false),
-	},
-	"dialling timed out by itself": {
-		stage: func(s *scene) {
-			s.endpoint = "http://zim.example.com"
-			s.wire.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
-				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}
-			}
-		},
-		want: timedOut(false),
 	},
 	"cancelled while connecting": {
 		stage: func(s *scene) {
@@ -82,34 +55,6 @@ var connectionFailures = map[string]failure{
 			_, _ = io.WriteString(w, success)
 		}),
 		want: brokenOff,
-	},
-	"hangs before the answer": {
-		stage: func(s *scene) {
-			s.wire.client.Timeout = shortly
-			s.serve(hang)
-		},
-		want: timedOut(true),
-	},
-	"hangs inside the answer": {
-		stage: func(s *scene) {
-			s.wire.client.Timeout = shortly
-			s.serve(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.WriteString(w, success[:10])
-				_ = http.NewResponseController(w).Flush()
-				hang(w, r)
-			})
-		},
-		want: timedOut(true),
-	},
-	"the pass is over": {
-		stage: func(s *scene) {
-			ctx, cancel := context.WithTimeout(s.ctx, shortly)
-			s.t.Cleanup(cancel)
-			s.ctx = ctx
-			s.serve(hang)
-		},
-		want:      timedOut(true),
-		wantCause: context.DeadlineExceeded,
 	},
 	"cancelled": {
 		stage: func(s *scene) {
@@ -181,27 +126,4 @@ func TestCallIsNotSentWhenItsContextIsOver(t *testing.T) {
 			equal(t, "number of observed calls", len(observed.all()), 0)
 		})
 	}
-}
-
-// transportFunc is a network in a function.
-type transportFunc func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f transportFunc) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
-
-func TestCallEndsAfterTenSeconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		httpClient := zim.NewHTTPClient()
-		httpClient.Transport = transportFunc(func(request *http.Request) (*http.Response, error) {
-			<-request.Context().Done()
-			return nil, request.Context().Err()
-		})
-		start := time.Now()
-		err := newClient(t, "https://zim-api.zego.im", httpClient).DestroyRoom(t.Context(), "room")
-		// Nothing is known of what this network did with the request.
-		want := timedOut(true)
-		want.Action = zim.ActionDestroyRoom
-		failsWith(t, err, want)
-		equal(t, "time until the call ended", time.Since(start), 10*time.Second)
-	})
 }

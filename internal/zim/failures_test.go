@@ -98,7 +98,7 @@ func fail(t *testing.T, tc failure) {
 // request was signed with.
 func keepsSecrets(t *testing.T, err error, observed []zim.Call, requests []sentRequest) {
 	t.Helper()
-	hidden := map[string]bool{secret: true, "Signature": true, "Action=": true, "AppId=": true}
+	hidden := map[string]bool{secret: true, "Signature=": true, "SignatureNonce": true, "Action=": true, "AppId=": true}
 	for _, request := range requests {
 		hidden[request.query.Get("Signature")] = true
 		hidden[request.query.Get("SignatureNonce")] = true

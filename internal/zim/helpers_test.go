@@ -28,9 +28,6 @@ const (
 	operator = "operator"
 )
 
-// shortly stands for the ten seconds of a call where a test has to wait until they are over.
-const shortly = 50 * time.Millisecond
-
 // sentRequest is a request as it left the client.
 type sentRequest struct {
 	method, path, rawQuery string
@@ -167,6 +164,15 @@ type fixture struct {
 
 func newFixture(t *testing.T, changes ...func(*zimsim.Options)) *fixture {
 	t.Helper()
+	f := newSimulator(t, changes...)
+	f.wire = newWire(t)
+	f.client = newClient(t, newServer(t, f.API().ServeHTTP).URL, f.wire.client)
+	return f
+}
+
+// newSimulator is newFixture without a client.
+func newSimulator(t *testing.T, changes ...func(*zimsim.Options)) *fixture {
+	t.Helper()
 	options := zimsim.Options{
 		Switches: zimsim.DefaultSwitches(),
 		Apps:     []zimsim.App{{AppID: appID, ServerSecret: secret, CallsPerSecond: -1}},
@@ -176,11 +182,10 @@ func newFixture(t *testing.T, changes ...func(*zimsim.Options)) *fixture {
 			change(&options)
 		}
 	}
-	f := &fixture{Simulator: zimsim.New(options), t: t, wire: newWire(t)}
+	f := &fixture{Simulator: zimsim.New(options), t: t}
 	for _, app := range options.Apps {
 		f.must(f.RegisterUser(app.AppID, operator))
 	}
-	f.client = newClient(t, newServer(t, f.API().ServeHTTP).URL, f.wire.client)
 	return f
 }
 

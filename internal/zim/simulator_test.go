@@ -30,19 +30,6 @@ var simulatorFailures = map[string]failure{
 		stage: faulty(zimsim.Fault{Kind: zimsim.FaultRedirect}, notDone),
 		want:  httpFailure(http.StatusFound, zim.ClassTransient, true),
 	},
-	"hangs": {stage: impatient(zimsim.Fault{Kind: zimsim.FaultHang}, notDone), want: timedOut(true)},
-	"hangs, done": {
-		stage: impatient(zimsim.Fault{Kind: zimsim.FaultHang, CarryOut: true}, done), want: timedOut(true),
-	},
-	"refused": {
-		stage: func(s *scene) {
-			faulty(zimsim.Fault{Kind: zimsim.FaultCode, Code: zimsim.CodeRoomExists}, notDone)(s)
-			// The request id of the first call.
-		},
-		want: zim.Error{
-			Class: zim.ClassRoomExists, Code: zim.CodeRoomExists, HTTPStatus: http.StatusOK, RequestID: "343649807833778783",
-		},
-	},
 }
 
 // Whether the simulator carried a call out.
@@ -54,20 +41,12 @@ const (
 // faulty puts the client before a simulator with a fault.
 func faulty(fault zimsim.Fault, carriedOut bool) func(*scene) {
 	return func(s *scene) {
-		f := newFixture(s.t)
+		f := newSimulator(s.t)
 		f.inject(fault)
 		s.serve(f.API().ServeHTTP)
 		s.after = func() {
 			_, exists := f.Room(appID, "room")
 			equal(s.t, "the room exists", exists, carriedOut)
 		}
-	}
-}
-
-// impatient is faulty with a client that does not wait for ten seconds.
-func impatient(fault zimsim.Fault, carriedOut bool) func(*scene) {
-	return func(s *scene) {
-		s.wire.client.Timeout = shortly
-		faulty(fault, carriedOut)(s)
 	}
 }

@@ -55,13 +55,6 @@ var tlsFailures = map[string]failure{
 		},
 		want: httpFailure(http.StatusBadRequest, zim.ClassTransient, true),
 	},
-	"handshake hangs": {
-		stage: func(s *scene) {
-			s.wire.client.Timeout = shortly
-			s.endpoint = "https://" + silentListener(s.t, func() {})
-		},
-		want: timedOut(false),
-	},
 	"cancelled in the handshake": {
 		stage: func(s *scene) {
 			ctx, cancel := context.WithCancel(s.ctx)
@@ -74,13 +67,6 @@ var tlsFailures = map[string]failure{
 	"HTTP/2, cut before the answer": {
 		stage: overHTTP2(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
 		want:  brokenOff,
-	},
-	"HTTP/2, hangs": {
-		stage: func(s *scene) {
-			s.wire.client.Timeout = shortly
-			overHTTP2(hang)(s)
-		},
-		want: timedOut(true),
 	},
 	"HTTP/2, refused": {
 		stage: overHTTP2(answering(http.StatusOK, exists)),

@@ -1,0 +1,153 @@
+package controllers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+var (
+	oneAccount     = zim.Account{Realm: "zego.im", AppID: 1}
+	anotherAccount = zim.Account{Realm: "zego.im", AppID: 2}
+)
+
+func requestNamed(name string) reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
+}
+
+func TestGateCapacity(t *testing.T) {
+	for name, tc := range map[string]struct{ workers, rate, want int }{
+		"a fifth of a second's turns":    {workers: 100, rate: 20, want: 4},
+		"at most 40 % of the workers":    {workers: 10, rate: 1000, want: 4},
+		"always one":                     {workers: 1, rate: 1, want: 1},
+		"rounded up from a slow account": {workers: 10, rate: 6, want: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := newGate(tc.workers, nil).capacity(tc.rate); got != tc.want {
+				t.Errorf("got %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestGateLetsWaitersInByTheirOrder(t *testing.T) {
+	var woken []string
+	entrance := newGate(10, func(requests ...reconcile.Request) {
+		for _, request := range requests {
+			woken = append(woken, request.Name)
+		}
+	})
+	const rate = 5 // One place.
+	inside := entrance.enter(requestNamed("inside"))
+	if !inside.admit(oneAccount, rate) || !inside.admit(oneAccount, rate) {
+		t.Fatal("the first was not admitted")
+	}
+	for _, name := range []string{"a", "b", "a", "c"} {
+		waiting := entrance.enter(requestNamed(name))
+		if waiting.admit(oneAccount, rate) {
+			t.Fatalf("%s was admitted past the capacity", name)
+		}
+		waiting.leave()
+	}
+	other := entrance.enter(requestNamed("other"))
+	if !other.admit(anotherAccount, rate) {
+		t.Error("another account's object was not admitted")
+	}
+	other.leave()
+
+	inside.leave()
+	for _, name := range []string{"a", "b", "c"} {
+		late := entrance.enter(requestNamed("late"))
+		if late.admit(oneAccount, rate) {
+			t.Error("one that came later was admitted before " + name)
+		}
+		late.leave()
+		next := entrance.enter(requestNamed(name))
+		if !next.admit(oneAccount, rate) {
+			t.Errorf("%s was woken and not admitted", name)
+		}
+		next.leave()
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "late"}, woken); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A place that becomes free for an object while its pass is being turned away is there for its next pass.
+func TestGateKeepsAPlaceForAPassThatWasTurnedAway(t *testing.T) {
+	entrance := newGate(1, func(...reconcile.Request) {})
+	inside := entrance.enter(requestNamed("inside"))
+	inside.admit(oneAccount, 1)
+	turnedAway := entrance.enter(requestNamed("turned away"))
+	turnedAway.admit(oneAccount, 1)
+	inside.leave()
+	turnedAway.leave()
+	if next := entrance.enter(requestNamed("turned away")); !next.admit(oneAccount, 1) {
+		t.Error("its place was given away")
+	}
+}
+
+// A woken pass that needs no place, because its object is gone or suspended by now, gives it back.
+func TestGateTakesBackPlacesThatAreNotNeeded(t *testing.T) {
+	entrance := newGate(1, func(...reconcile.Request) {})
+	inside := entrance.enter(requestNamed("inside"))
+	inside.admit(oneAccount, 1)
+	for _, name := range []string{"gone", "last"} {
+		entrance.enter(requestNamed(name)).admit(oneAccount, 1)
+	}
+	inside.leave()
+	entrance.enter(requestNamed("gone")).leave()
+	if last := entrance.enter(requestNamed("last")); !last.admit(oneAccount, 1) {
+		t.Error("the place got lost")
+	}
+}
+
+// Whatever order passes come in: never more inside than there are places, and everybody gets in.
+func TestGateUnderRandomPasses(t *testing.T) {
+	const objects, rate, workers = 50, 20, 10
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // A fixed seed is what is wanted.
+	queue := map[reconcile.Request]bool{}
+	entrance := newGate(workers, func(requests ...reconcile.Request) {
+		for _, request := range requests {
+			queue[request] = true
+		}
+	})
+	done := map[reconcile.Request]bool{}
+	for i := range objects {
+		queue[requestNamed(fmt.Sprint(i))] = true
+	}
+	inside := map[reconcile.Request]*visit{}
+	for step := 0; len(done) < objects; step++ {
+		if step > 100*objects {
+			t.Fatalf("only %d of %d got in", len(done), objects)
+		}
+		for request, pass := range inside {
+			if random.IntN(2) == 0 {
+				delete(inside, request)
+				done[request] = true
+				pass.leave()
+			}
+		}
+		for request := range queue {
+			if inside[request] != nil {
+				continue // The controller runs one pass of an object at a time.
+			}
+			delete(queue, request)
+			pass := entrance.enter(request)
+			if done[request] || !pass.admit(oneAccount, rate) {
+				pass.leave()
+				continue
+			}
+			inside[request] = pass
+		}
+		if len(inside) > entrance.capacity(rate) {
+			t.Fatalf("%d inside", len(inside))
+		}
+	}
+}

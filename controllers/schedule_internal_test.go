@@ -1,0 +1,80 @@
+package controllers
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestBackoffGrowsToItsLimitAndVaries(t *testing.T) {
+	pace := backoff{first: time.Second, limit: time.Minute}
+	for failures, base := range map[int]time.Duration{
+		1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute,
+	} {
+		seen := map[time.Duration]bool{}
+		for range 100 {
+			delay := pace.delay(failures)
+			if delay < base*8/10 || delay > base*12/10 {
+				t.Fatalf("%d failures: %s is further from %s than a fifth", failures, delay, base)
+			}
+			seen[delay] = true
+		}
+		if len(seen) < 50 {
+			t.Errorf("%d failures: only %d different delays of 100", failures, len(seen))
+		}
+	}
+}
+
+func TestNextSlot(t *testing.T) {
+	const interval = 10 * time.Minute
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+	t.Run("comes once in each interval, at the same phase", func(t *testing.T) {
+		first := nextSlot(now, time.Time{}, "uid", interval)
+		if wait := first.Sub(now); wait <= 0 || wait > interval {
+			t.Fatalf("first slot after %s", wait)
+		}
+		if second := nextSlot(first, first, "uid", interval); second.Sub(first) != interval {
+			t.Errorf("second slot %s after the first", second.Sub(first))
+		}
+	})
+	t.Run("does not depend on when it is asked for", func(t *testing.T) {
+		slot := nextSlot(now, time.Time{}, "uid", interval)
+		for at := now; at.Before(slot); at = at.Add(7 * time.Second) {
+			if got := nextSlot(at, time.Time{}, "uid", interval); !got.Equal(slot) {
+				t.Fatalf("asked at %s: %s, want %s", at, got, slot)
+			}
+		}
+	})
+	t.Run("is skipped within half an interval of the last answer", func(t *testing.T) {
+		slot := nextSlot(now, time.Time{}, "uid", interval)
+		answer := slot.Add(-interval/2 + time.Second)
+		if got := nextSlot(answer, answer, "uid", interval); !got.Equal(slot.Add(interval)) {
+			t.Errorf("got %s, want %s", got, slot.Add(interval))
+		}
+		answer = slot.Add(-interval/2 - time.Second)
+		if got := nextSlot(answer, answer, "uid", interval); !got.Equal(slot) {
+			t.Errorf("got %s, want %s", got, slot)
+		}
+	})
+	t.Run("spreads rooms evenly", func(t *testing.T) {
+		const rooms, parts = 10000, 10
+		var counts [parts]int
+		for i := range rooms {
+			slot := nextSlot(now, time.Time{}, types.UID(fmt.Sprintf("%08d-aaaa", i)), interval)
+			counts[int(slot.Sub(now)-1)*parts/int(interval)]++
+		}
+		for part, count := range counts {
+			if count < rooms/parts*8/10 || count > rooms/parts*12/10 {
+				t.Errorf("part %d has %d rooms: %v", part, count, counts)
+			}
+		}
+	})
+	t.Run("never comes with interval 0", func(t *testing.T) {
+		if got := nextSlot(now, time.Time{}, "uid", 0); !got.IsZero() {
+			t.Errorf("got %s", got)
+		}
+	})
+}
