@@ -122,7 +122,7 @@ func (c *calls) all() []zim.Call {
 }
 
 // newClient returns a client for an endpoint, over an HTTP client.
-func newClient(t *testing.T, endpoint string, httpClient *http.Client, changes ...func(*zim.Config)) *zim.Client {
+func newClient(t testing.TB, endpoint string, httpClient *http.Client, changes ...func(*zim.Config)) *zim.Client {
 	t.Helper()
 	config := zim.Config{Endpoint: endpoint, AppID: appID, ServerSecret: secret, HTTPClient: httpClient}
 	for _, change := range changes {
