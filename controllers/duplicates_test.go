@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 var _ = Describe("Two ZimRooms with one room", func() {
@@ -73,6 +74,15 @@ var _ = Describe("Two ZimRooms with one room", func() {
 		Expect(got).To(And(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), haveNoCondition("Stalled")))
 		Expect(got.Status.Room.CreatedTime).To(Equal(before.CreatedTime))
 		Expect(w.calls()).NotTo(ContainElement("DestroyRoom"))
+	})
+
+	It("say what the successor waits for, if it can't be confirmed at once", func(ctx context.Context) {
+		Expect(apiServer.Delete(ctx, first)).To(Succeed())
+		w.pass(ctx, first)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005})
+		w.pass(ctx, second)
+		Expect(w.get(ctx, second)).To(And(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonRateLimited),
+			haveNoCondition("Stalled")))
 	})
 
 	It("hand it over to a suspended one too, which makes no call", func(ctx context.Context) {

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -221,9 +222,12 @@ func (r *ZimRoomReconciler) writeFinalizer(ctx context.Context, p *pass, wanted 
 	return nil
 }
 
+// situation is that before the pass. A room that was just handed over is confirmed, but its Ready still speaks of another
+// one having it: it is judged like a new one.
 func (p *pass) situation() situation {
+	ready := meta.FindStatusCondition(p.room.Status.Conditions, zimv1alpha1.ReadyCondition)
 	return situation{
-		confirmed: p.room.Status.Room != nil && len(p.room.Status.Conditions) > 0,
+		confirmed: p.room.Status.Room != nil && ready != nil && ready.Reason != zimv1alpha1.ReasonDuplicateRoomID,
 		missing:   p.missing,
 		current:   isCurrent(p.room),
 	}
