@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -79,6 +80,7 @@ func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Res
 	if err != nil {
 		return r.retryDestroy(ctx, p, causeOf(err))
 	}
+	ctrl.LoggerFrom(ctx).Info("Destroyed the room", "roomID", p.room.Spec.ID)
 	r.quota.free(p.app.account)
 	r.emit(p.room, corev1.EventTypeNormal, eventRoomDestroyed, actionDelete)
 	return r.letGo(ctx, p)
@@ -145,6 +147,7 @@ func (r *ZimRoomReconciler) isGoneForGood(ctx context.Context, p *pass, found re
 }
 
 func (r *ZimRoomReconciler) leaveBehind(ctx context.Context, p *pass) (reconcile.Result, error) {
+	ctrl.LoggerFrom(ctx).Info("Left the room behind", "roomID", p.room.Spec.ID)
 	r.emit(p.room, corev1.EventTypeWarning, eventRoomLeftBehind, actionDelete)
 	return r.letGo(ctx, p)
 }
@@ -165,6 +168,7 @@ func (r *ZimRoomReconciler) handOver(ctx context.Context, p *pass, found resolut
 	if err != nil || successor == nil {
 		return false, err
 	}
+	ctrl.LoggerFrom(ctx).Info("Handing the room over", "roomID", p.room.Spec.ID, "to", client.ObjectKeyFromObject(successor))
 	heir := successor.DeepCopy()
 	if heir.Status.Room == nil {
 		heir.Status.Room, heir.Status.AppRef = p.room.Status.Room, p.room.Status.AppRef

@@ -1,9 +1,12 @@
 package controllers
 
 import (
+	"context"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
@@ -64,8 +67,9 @@ var eventNotes = map[string]string{
 }
 
 // emitEvents tells of what changed in a pass.
-func (r *ZimRoomReconciler) emitEvents(p *pass) {
+func (r *ZimRoomReconciler) emitEvents(ctx context.Context, p *pass) {
 	if p.recreated {
+		ctrl.LoggerFrom(ctx).Info("Created a missing room again", "roomID", p.room.Spec.ID)
 		r.emit(p.room, corev1.EventTypeWarning, eventRoomRecreated, actionReconcile)
 	}
 	if p.replacedByOthers {
@@ -75,6 +79,7 @@ func (r *ZimRoomReconciler) emitEvents(p *pass) {
 		r.emit(p.room, corev1.EventTypeNormal, eventAttributesMended, actionReconcile)
 	}
 	if reason, changed := readyTransition(p.base.Status.Conditions, p.room.Status.Conditions); changed {
+		ctrl.LoggerFrom(ctx).Info("Changed Ready", "reason", reason, "roomID", p.room.Spec.ID)
 		r.emit(p.room, eventTypeOf(p.room.Status.Conditions), reason, actionReconcile)
 	}
 }

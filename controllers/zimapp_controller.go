@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -270,6 +271,7 @@ func (r *ZimAppReconciler) writeStatus(
 		return fmt.Errorf("writing status: %w", err)
 	}
 	if reason, changed := readyTransition(p.base.Status.Conditions, p.object.Status.Conditions); changed {
+		ctrl.LoggerFrom(ctx).Info("Changed Ready", "reason", reason)
 		r.recorder.Eventf(p.object, nil, eventTypeOf(p.object.Status.Conditions), reason, actionReconcile,
 			eventNotes[reason])
 	}

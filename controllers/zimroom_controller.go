@@ -172,7 +172,7 @@ func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome)
 	if err := r.patchStatus(ctx, p); err != nil {
 		return reconcile.Result{}, err
 	}
-	r.emitEvents(p)
+	r.emitEvents(ctx, p)
 	if result.retry == nil && !result.answered {
 		return reconcile.Result{}, nil // Whatever changes the matter wakes this room.
 	}

@@ -33,20 +33,15 @@ const controlPlaneLimit = 2 * time.Minute
 
 // etcdSocket is where etcd listens: in its working directory, which is also that of the API server. A port would be
 // open to everybody on the machine.
-const etcdSocket = "unix://etcd.sock"
+const etcdSocket = "etcd.sock"
 
 // startControlPlane starts etcd and the API server. envtest does that too, but cannot be interrupted while it does.
 func (d *demo) startControlPlane(ctx context.Context) error {
-	etcd, err := d.running.start(ctx, d.dir, "etcd", nil, d.files.etcd,
-		"--name=demo", "--data-dir=etcd", "--unsafe-no-fsync",
-		"--listen-client-urls="+etcdSocket, "--listen-peer-urls=unix://etcd-peer.sock",
-		"--advertise-client-urls=http://127.0.0.1:2379") // Demanded, and asked by nobody.
-	if err != nil {
+	if err := d.startEtcd(ctx); err != nil {
 		return err
 	}
-	d.running.keep(etcd)
 	tokens := map[string]string{kubeconfig: rand.Text(), managerKubeconfig: rand.Text()}
-	err = errors.Join(
+	err := errors.Join(
 		d.write(tokenFile, fmt.Sprintf("%s,admin,admin,system:masters\n%s,%s,%s\n",
 			tokens[kubeconfig], tokens[managerKubeconfig], managerUser, managerUser)),
 		d.writeAccountKey())
@@ -72,6 +67,21 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 	return err
 }
 
+// startEtcd returns when etcd listens.
+func (d *demo) startEtcd(ctx context.Context) error {
+	etcd, err := d.running.start(ctx, d.dir, "etcd", nil, d.files.etcd,
+		"--name=demo", "--data-dir=etcd", "--unsafe-no-fsync",
+		"--listen-client-urls=unix://"+etcdSocket, "--listen-peer-urls=unix://etcd-peer.sock",
+		"--advertise-client-urls=http://127.0.0.1:2379") // Demanded, and asked by nobody.
+	if err != nil {
+		return err
+	}
+	return d.running.await(ctx, etcd, controlPlaneLimit, func(context.Context) bool {
+		_, err := os.Stat(filepath.Join(d.dir, etcdSocket))
+		return err == nil
+	})
+}
+
 // startAPIServer returns when the API server is ready and has the namespace in which the demo works.
 func (d *demo) startAPIServer(ctx context.Context, address string) error {
 	host, port, err := net.SplitHostPort(address)
@@ -79,7 +89,7 @@ func (d *demo) startAPIServer(ctx context.Context, address string) error {
 		return fmt.Errorf("address of the API server: %w", err)
 	}
 	apiServer, err := d.running.start(ctx, d.dir, "kube-apiserver", nil, d.files.apiServer,
-		"--etcd-servers="+etcdSocket,
+		"--etcd-servers=unix://"+etcdSocket,
 		"--bind-address="+host, "--secure-port="+port, "--cert-dir="+certificates,
 		"--advertise-address="+host, "--endpoint-reconciler-type=none", // Also without a network.
 		"--authorization-mode=RBAC", "--token-auth-file="+tokenFile,

@@ -43,7 +43,7 @@ func (d *demo) startServers(ctx context.Context) error {
 		return err
 	}
 	d.say("The simulator listens: API %s, admin side %s.", d.simulator.api, d.simulator.admin)
-	d.say("Starting etcd and kube-apiserver (usually 4 to 8 s)...")
+	d.say("Starting etcd and kube-apiserver (usually 3 to 6 s)...")
 	if err := d.startControlPlane(ctx); err != nil {
 		return err
 	}

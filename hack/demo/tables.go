@@ -21,7 +21,7 @@ var codeMeanings = map[int]string{
 	0:             "done",
 	660300001:     "no such room",
 	660300005:     "frequency limit",
-	660300014:     "the room exists: all is well",
+	660300014:     "the room exists, as it should",
 	660500002:     "operator user unknown: it is registered",
 }
 

@@ -29,7 +29,7 @@ func (d *demo) await(ctx context.Context, what, roomID string, condition func(*z
 // loseRoom destroys a room in the simulator alone.
 func (d *demo) loseRoom(ctx context.Context) error {
 	const id = "Room1"
-	d.say("ZIM destroys rooms that nobody is in, and other servers of the account may destroy them as well:")
+	d.say("ZIM destroys a room that has been empty for its delay, and other servers of the account may do it at any time:")
 	if err := d.simulator.do(ctx, http.MethodDelete, "/rooms", map[string]string{"id": id}, "", nil); err != nil {
 		return err
 	}
