@@ -1,7 +1,7 @@
 // Package metrics exposes what the operator does as Prometheus metrics, through controller-runtime's registry:
 //
 //	zim_operator_api_calls_total{app_id, action, class, code}   calls sent to ZIM; code is "none" without a return code
-//	zim_operator_api_call_duration_seconds{action}              from sending to the end of the answer, without the wait for a turn
+//	zim_operator_api_call_duration_seconds{action}              from sending to the end of the answer; no wait for turns
 //	zim_operator_api_undocumented_codes_total{action, code}     return codes that the vendor's pages do not have
 package metrics
 
@@ -12,6 +12,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// Names of labels.
+const (
+	labelAppID  = "app_id"
+	labelAction = "action"
+	labelClass  = "class"
+	labelCode   = "code"
 )
 
 // CallObserver counts calls to ZIM. It implements zim.Observer.
@@ -29,16 +37,16 @@ func NewCallObserver(registerer prometheus.Registerer) *CallObserver {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zim_operator_api_calls_total",
 			Help: "Calls sent to ZIM, by class and return code of the answer.",
-		}, []string{"app_id", "action", "class", "code"}),
+		}, []string{labelAppID, labelAction, labelClass, labelCode}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "zim_operator_api_call_duration_seconds",
 			Help:    "Time from sending a call to ZIM to the end of its answer.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"action"}),
+		}, []string{labelAction}),
 		undocumented: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zim_operator_api_undocumented_codes_total",
 			Help: "Return codes of ZIM that its documentation does not have.",
-		}, []string{"action", "code"}),
+		}, []string{labelAction, labelCode}),
 	}
 	registerer.MustRegister(observer.calls, observer.durations, observer.undocumented)
 	return observer

@@ -25,7 +25,7 @@ func gather(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	series := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			var labels []string
+			labels := make([]string, 0, len(metric.GetLabel()))
 			for _, label := range metric.GetLabel() {
 				labels = append(labels, label.GetName()+"="+label.GetValue())
 			}

@@ -26,7 +26,8 @@ func (a Account) String() string {
 	return fmt.Sprintf("%d@%s", a.AppID, a.Realm)
 }
 
-// AccountAt returns the account of an AppID at an endpoint. It fails when the endpoint is not an address (see ParseEndpoint).
+// AccountAt returns the account of an AppID at an endpoint. It fails when the endpoint is not an address (see
+// ParseEndpoint).
 func AccountAt(endpoint string, appID uint32) (Account, error) {
 	address, err := ParseEndpoint(endpoint)
 	if err != nil {

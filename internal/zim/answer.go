@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// maxAnswerBytes bounds what is read of an answer. The largest real one, 20 attributes of 4096 characters, has a quarter.
+	// maxAnswerBytes bounds what is read of an answer. The largest real one, 20 attributes of 4096 characters, has a
+	// quarter.
 	maxAnswerBytes = 1 << 20
 
 	// maxRequestIDBytes bounds what is kept of ZIM's request id.
@@ -20,8 +21,8 @@ type envelope struct {
 	requestID string
 }
 
-// parseEnvelope returns false for what is not an answer of ZIM. It takes no other spelling of Code, as encoding/json would by
-// itself: the "code": 0 of some other service is no success.
+// parseEnvelope returns false for what is not an answer of ZIM. It takes no other spelling of Code, as encoding/json
+// would by itself: the "code": 0 of some other service is no success.
 func parseEnvelope(text []byte) (envelope, bool) {
 	var fields map[string]json.RawMessage
 	if len(text) > maxAnswerBytes || json.Unmarshal(text, &fields) != nil {
@@ -53,8 +54,8 @@ func parseSuccess(text []byte, answer any) bool {
 	return !ok || checked.isComplete()
 }
 
-// evaluate judges an answer. But for 429, ZIM's own code counts more than the HTTP status, which its pages do not mention;
-// and there is no 0 without 200.
+// evaluate judges an answer. But for 429, ZIM's own code counts more than the HTTP status, which its pages do not
+// mention; and there is no 0 without 200.
 func evaluate(action Action, status int, text []byte, answer any) *Error {
 	head, isZIM := parseEnvelope(text)
 	if isZIM && head.code == CodeOK && status == http.StatusOK && parseSuccess(text, answer) {
@@ -82,8 +83,8 @@ func evaluate(action Action, status int, text []byte, answer any) *Error {
 	return failure
 }
 
-// cleanRequestID keeps only what a request id can look like, so that no server can write into the log through it, and nothing
-// of one that repeats what the request was signed with.
+// cleanRequestID keeps only what a request id can look like, so that no server can write into the log through it, and
+// nothing of one that repeats what the request was signed with.
 func cleanRequestID(id string, signed stamp) string {
 	id = strings.Map(func(r rune) rune {
 		switch {

@@ -2,7 +2,6 @@ package zim_test
 
 import (
 	"compress/gzip"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -72,6 +71,10 @@ var answerFailures = map[string]failure{
 		stage: serving(answering(200, `{"Code":660300008}`)),
 		want:  zim.Error{Class: zim.ClassTransient, Code: zim.CodeRoomEmpty, HTTPStatus: 200},
 	},
+	"undocumented code": {
+		stage: serving(answering(200, `{"Code":660399999}`)),
+		want:  zim.Error{Class: zim.ClassTransient, Code: 660399999, HTTPStatus: 200},
+	},
 	"100 MB":               {stage: tooLarge(200, large), want: tooLargeError},
 	"100 MB, compressed":   {stage: tooLarge(200, compressed), want: tooLargeError},
 	"100 MB of error page": {stage: tooLarge(500, large), want: httpFailure(500, zim.ClassTransient, true)},
@@ -108,7 +111,10 @@ func writeLarge(w io.Writer) {
 func compressed(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Encoding", "gzip")
 	w.WriteHeader(status)
-	packer := gzip.NewWriter(w)
+	packer, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		panic(err)
+	}
 	writeLarge(packer)
 	_ = packer.Close()
 }
@@ -209,9 +215,13 @@ func TestUserRegisterReadsTheListOfErrors(t *testing.T) {
 
 func TestUserRegisterBelievesNoListWithoutAnAnswer(t *testing.T) {
 	const body = `{"Code":0,"ErrorList":[{"UserId":"u","SubCode":660700002}]}`
-	for _, status := range []int{429, 500} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			server := newServer(t, answering(status, body))
+	for name, handler := range map[string]http.HandlerFunc{
+		"throttled":                   answering(429, body),
+		"failed":                      answering(500, body),
+		"list with something else in": answering(200, `{"Code":0,"ErrorList":[{"SubCode":660700002},{"SubCode":"x"}]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newServer(t, handler)
 			if err := newClient(t, server.URL, zim.NewHTTPClient()).UserRegister(t.Context(), "u"); err == nil {
 				t.Error("no error, want one")
 			}

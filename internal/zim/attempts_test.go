@@ -82,7 +82,7 @@ func TestRefusedSignatureMayBeAcceptedAnew(t *testing.T) {
 			sent := w.requests()
 			equal(t, "number of requests", len(sent), 2)
 			equal(t, "body of the second request", sent[1].body, sent[0].body)
-			var classes []zim.Class
+			classes := make([]zim.Class, 0, len(observed.all()))
 			for _, call := range observed.all() {
 				classes = append(classes, call.Class)
 			}

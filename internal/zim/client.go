@@ -99,8 +99,8 @@ type apiCall struct {
 	body   any        // Business parameters of a POST.
 }
 
-// call sends a call and decodes its answer. A signature that ZIM calls wrong or expired is made anew once: it may have waited
-// too long on the way.
+// call sends a call and decodes its answer. A signature that ZIM calls wrong or expired is made anew once: it may
+// have waited too long on the way.
 func (c *Client) call(ctx context.Context, call apiCall, answer any) error {
 	err := c.attempt(ctx, call, answer)
 	if ClassOf(err) == ClassAuth {

@@ -174,8 +174,8 @@ var codes = map[Code]codeInfo{
 	660700017: {ClassTransient, "update of user information failed"},
 }
 
-// otherCodes are documented for actions that rooms do not use. They are transient, like a code that nobody documented, but
-// worth no alarm.
+// otherCodes are documented for actions that rooms do not use. They are transient, like a code that nobody
+// documented, but worth no alarm.
 var otherCodes = []Code{
 	// Groups.
 	660600001, 660600003, 660600004, 660600005, 660600006, 660600007, 660600008, 660600009,

@@ -53,8 +53,7 @@ var roomActions = []Action{
 }
 
 func TestTableHasExactlyTheDocumentedCodes(t *testing.T) {
-	var inTable []Code
-	inTable = append(slices.Collect(maps.Keys(codes)), otherCodes...)
+	inTable := append(slices.Collect(maps.Keys(codes)), otherCodes...)
 	slices.Sort(inTable)
 	want := slices.Sorted(maps.Keys(transcribedCodes(t)))
 	if diff := gocmp.Diff(want, inTable); diff != "" {

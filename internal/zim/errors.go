@@ -23,7 +23,8 @@ const (
 	FailureTooLarge    Failure = "the answer is too large"
 )
 
-// Error is what every failed call returns. It holds nothing that the request was signed with: no secret, signature or URL.
+// Error is what every failed call returns. It holds nothing that the request was signed with: no secret, signature or
+// URL.
 type Error struct {
 	// Action that failed.
 	Action Action
@@ -79,10 +80,12 @@ func CodeOf(err error) Code {
 	return CodeOK
 }
 
-// transportError turns what net/http returned into an Error. It keeps nothing of it: the text of a *url.Error holds the signed
-// URL, and others repeat what the server said.
+// transportError turns what net/http returned into an Error. It keeps nothing of it: the text of a *url.Error holds
+// the signed URL, and others repeat what the server said.
 func transportError(ctx context.Context, action Action, err error, maybeDone bool) *Error {
-	result := &Error{Action: action, Class: ClassTransient, Failure: FailureConnection, MaybeDone: maybeDone, cause: ctx.Err()}
+	result := &Error{
+		Action: action, Class: ClassTransient, Failure: FailureConnection, MaybeDone: maybeDone, cause: ctx.Err(),
+	}
 	_, isCertificateError := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):

@@ -124,14 +124,14 @@ func keepsSecrets(t *testing.T, err error, observed []zim.Call, requests []sentR
 // printed returns the ways in which a value may end up in a log.
 func printed(t *testing.T, value any) []string {
 	t.Helper()
-	texts := []string{
-		fmt.Sprintf("%v", value), fmt.Sprintf("%+v", value), fmt.Sprintf("%#v", value), fmt.Sprintf("%s", value),
-	}
 	asJSON, err := json.Marshal(value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(texts, string(asJSON))
+	return []string{
+		fmt.Sprintf("%v", value), fmt.Sprintf("%+v", value), fmt.Sprintf("%#v", value), fmt.Sprintf("%s", value),
+		string(asJSON),
+	}
 }
 
 // chain returns an error and all that it wraps.

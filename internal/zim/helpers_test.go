@@ -122,15 +122,15 @@ func (c *calls) all() []zim.Call {
 }
 
 // newClient returns a client for an endpoint, over an HTTP client.
-func newClient(t testing.TB, endpoint string, httpClient *http.Client, changes ...func(*zim.Config)) *zim.Client {
-	t.Helper()
+func newClient(tb testing.TB, endpoint string, httpClient *http.Client, changes ...func(*zim.Config)) *zim.Client {
+	tb.Helper()
 	config := zim.Config{Endpoint: endpoint, AppID: appID, ServerSecret: secret, HTTPClient: httpClient}
 	for _, change := range changes {
 		change(&config)
 	}
 	client, err := zim.NewClient(config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return client
 }

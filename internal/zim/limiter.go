@@ -8,12 +8,12 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// usableShare of the allowed rate is sent. ZIM counts over a sliding second; the rest is room for the jitter of the network,
-// which would otherwise bring a 21st call into one second.
+// usableShare of the allowed rate is sent. ZIM counts over a sliding second; the rest is room for the jitter of the
+// network, which would otherwise bring a 21st call into one second.
 const usableShare = 0.95
 
-// Limiter paces the calls of one account evenly. ZIM's limit is per AppID; the vendor does not say whether it is per action
-// too, so all actions share one. It is safe for concurrent use.
+// Limiter paces the calls of one account evenly. ZIM's limit is per AppID; the vendor does not say whether it is per
+// action too, so all actions share one. It is safe for concurrent use.
 //
 // https://www.zegocloud.com/docs/zim-server/room/create-a-room ("QPS limit")
 type Limiter struct {
@@ -48,8 +48,8 @@ func (l *Limiter) SetRate(requestsPerSecond int) {
 	l.changed = make(chan struct{})
 }
 
-// Wait returns when it is the caller's turn to send one call. It fails with the context's error when the context ends before
-// that, or is known to.
+// Wait returns when it is the caller's turn to send one call. It fails with the context's error when the context ends
+// before that, or is known to.
 func (l *Limiter) Wait(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -201,9 +201,24 @@ func TestLimiterKeepsTheQuotaWhileTheRateChanges(t *testing.T) {
 	})
 }
 
+func cancelledAfter(pause time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+	return func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(pause, cancel)
+		return ctx, cancel
+	}
+}
+
+func overAfter(pause time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+	return func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, pause)
+	}
+}
+
 func TestLimiterWaitEndsWithItsContext(t *testing.T) {
 	for name, tc := range map[string]struct {
 		context   func(context.Context) (context.Context, context.CancelFunc)
+		ahead     int
 		wantErr   error
 		wantAfter time.Duration
 	}{
@@ -213,21 +228,17 @@ func TestLimiterWaitEndsWithItsContext(t *testing.T) {
 				cancel()
 				return ctx, cancel
 			},
-			context.Canceled, 0,
+			0, context.Canceled, 0,
 		},
-		"cancelled": {
-			func(ctx context.Context) (context.Context, context.CancelFunc) {
-				ctx, cancel := context.WithCancel(ctx)
-				time.AfterFunc(300*time.Millisecond, cancel)
-				return ctx, cancel
-			},
-			context.Canceled, 300 * time.Millisecond,
+		"cancelled": {cancelledAfter(300 * time.Millisecond), 0, context.Canceled, 300 * time.Millisecond},
+		"cancelled further back in the line": {
+			cancelledAfter(300 * time.Millisecond), 5, context.Canceled, 300 * time.Millisecond,
 		},
 		"ends before the turn": {
-			func(ctx context.Context) (context.Context, context.CancelFunc) {
-				return context.WithTimeout(ctx, 300*time.Millisecond)
-			},
-			context.DeadlineExceeded, 0, // Known at once.
+			overAfter(300 * time.Millisecond), 0, context.DeadlineExceeded, 0, // Known at once.
+		},
+		"ends further back in the line": {
+			overAfter(300 * time.Millisecond), 5, context.DeadlineExceeded, 300 * time.Millisecond,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -236,6 +247,10 @@ func TestLimiterWaitEndsWithItsContext(t *testing.T) {
 				if err := limiter.Wait(t.Context()); err != nil {
 					t.Fatal(err)
 				}
+				for range tc.ahead {
+					go func() { _ = limiter.Wait(t.Context()) }()
+				}
+				synctest.Wait()
 				start := time.Now()
 				ctx, cancel := tc.context(t.Context())
 				defer cancel()
@@ -266,14 +281,30 @@ func TestLimiterLosesNoTurnToThoseWhoGiveUp(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		time.Sleep(70 * time.Millisecond) // Two turns and a bit.
+		time.Sleep(120 * time.Millisecond) // Three turns and a bit: the next is one of those who leave.
 		leave()
 		waiters.Wait()
 		at := got.sorted()
 		within(t, at, 20)
 		evenly(t, at, time.Second/19)
-		if len(at) > 52 || len(at) < 50 {
-			t.Errorf("%d turns, want those of the 50 who stayed and at most two more", len(at))
+		if len(at) > 53 || len(at) < 50 {
+			t.Errorf("%d turns, want those of the 50 who stayed and at most three more", len(at))
 		}
+	})
+}
+
+func TestLimiterLosesNoTurnToThoseWhoCannotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter, got := zim.NewLimiter(1), &turns{}
+		_ = got.take(t.Context(), limiter)
+		for range 100 {
+			ctx, cancel := overAfter(300 * time.Millisecond)(t.Context())
+			if got.take(ctx, limiter) == nil {
+				t.Error("a turn came before its time")
+			}
+			cancel()
+		}
+		_ = got.take(t.Context(), limiter)
+		evenly(t, got.sorted(), 20*time.Second/19)
 	})
 }

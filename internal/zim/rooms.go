@@ -81,7 +81,8 @@ func (c *Client) DestroyRoom(ctx context.Context, roomID string) error {
 
 // RoomAttributes are the attributes of a room, as QueryRoomAttribute answers them.
 type RoomAttributes struct {
-	// Seq counts the attribute changes of the room's life. One that is lower than before means that the room is another one.
+	// Seq counts the attribute changes of the room's life. One that is lower than before means that the room is another
+	// one.
 	Seq int
 	// Attributes of the room, all of them.
 	Attributes []Attribute
@@ -151,7 +152,8 @@ type modifyAttributeBody struct {
 	AutoDelete int    `json:"AutoDelete"`
 }
 
-// ModifyRoomAttribute sets and deletes attributes of a room. The answer holds the rejected keys even when there is an error.
+// ModifyRoomAttribute sets and deletes attributes of a room. The answer holds the rejected keys even when there is an
+// error.
 //
 // https://www.zegocloud.com/docs/zim-server/room/update-room-attributes
 func (c *Client) ModifyRoomAttribute(
@@ -189,8 +191,8 @@ func (l *userList) isComplete() bool {
 	return l.Count != nil && *l.Count >= len(l.UserList)
 }
 
-// QueryRoomUserList returns how many members a room has. A room that exists but is empty has 0; one that does not exist is
-// an Error of ClassRoomMissing.
+// QueryRoomUserList returns how many members a room has. A room that exists but is empty has 0; one that does not
+// exist is an Error of ClassRoomMissing.
 //
 // https://www.zegocloud.com/docs/zim-server/room/obtain-information-about-users-in-a-room
 func (c *Client) QueryRoomUserList(ctx context.Context, roomID string) (int, error) {

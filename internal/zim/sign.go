@@ -12,8 +12,8 @@ import (
 const signatureVersion = "2.0"
 
 // sign returns the signature of one call: the lower-case hex MD5 of AppID, nonce, secret and Unix time, concatenated.
-// It covers neither the action nor its parameters: who reads a signed URL can send anything in the account's name for ten
-// minutes. So no signed URL leaves this package.
+// It covers neither the action nor its parameters: who reads a signed URL can send anything in the account's name for
+// ten minutes. So no signed URL leaves this package.
 //
 // https://www.zegocloud.com/docs/zim-server/accessing-server-apis
 func sign(appID uint32, nonce, serverSecret string, timestamp int64) string {

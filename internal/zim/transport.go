@@ -20,8 +20,8 @@ const (
 	maxConnectionsPerHost = 64
 )
 
-// NewHTTPClient returns the HTTP client for ZIM: TLS 1.2 or newer, proxies from the environment, redirects not followed (the
-// signed query would go along), nothing sent twice, and a timeout of 10 s for a call.
+// NewHTTPClient returns the HTTP client for ZIM: TLS 1.2 or newer, proxies from the environment, redirects not
+// followed (the signed query would go along), nothing sent twice, and a timeout of 10 s for a call.
 func NewHTTPClient() *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Client{
@@ -60,22 +60,21 @@ func (d *delivery) follow(ctx context.Context) context.Context {
 	})
 }
 
-// mayHaveArrived is true unless it is known that no connection came about. A transport that reports nothing may have sent.
+// mayHaveArrived is true unless it is known that no connection came about. A transport that reports nothing may have
+// sent.
 func (d *delivery) mayHaveArrived() bool {
 	return d.connected.Load() || !d.asked.Load()
 }
 
 var errSentAlready = errors.New("the request was sent already")
 
-// proxyOnce chooses the proxy, from the environment, and refuses a request that went out before. net/http asks for the proxy
-// each time it is about to send; when a kept-alive connection breaks before the answer, it sends a GET again by itself. That
-// second call would have no turn and an old signature, and a DestroyRoom could hit a room that others created meanwhile.
+// proxyOnce chooses the proxy, from the environment, and refuses a request that went out before. net/http asks for
+// the proxy each time it is about to send; when a kept-alive connection breaks before the answer, it sends a GET
+// again by itself. That second call would have no turn and an old signature, and a DestroyRoom could hit a room that
+// others created meanwhile.
 func proxyOnce(request *http.Request) (*url.URL, error) {
-	if d, ok := request.Context().Value(deliveryKey{}).(*delivery); ok {
-		d.asked.Store(true)
-		if d.written.Load() {
-			return nil, errSentAlready
-		}
+	if d, ok := request.Context().Value(deliveryKey{}).(*delivery); ok && d.written.Load() {
+		return nil, errSentAlready
 	}
 	return http.ProxyFromEnvironment(request)
 }
