@@ -27,6 +27,32 @@ func (c attributeChange) isEmpty() bool {
 	return len(c.set) == 0 && len(c.remove) == 0
 }
 
+// only returns those of the rejected keys that are part of the change, each once: what a server answers beyond that is not for
+// status.
+func (c attributeChange) only(rejected []zim.RejectedAttribute) []zim.RejectedAttribute {
+	sent := map[string]bool{}
+	for _, attribute := range c.set {
+		sent[attribute.Key] = true
+	}
+	for _, key := range c.remove {
+		sent[key] = true
+	}
+	var own []zim.RejectedAttribute
+	for _, attribute := range rejected {
+		if sent[attribute.Key] {
+			own = append(own, attribute)
+			delete(sent, attribute.Key)
+		}
+	}
+	return own
+}
+
+// blamesKeys tells whether a failed change failed because of some of its keys, rather than as a whole.
+func blamesKeys(err error) bool {
+	class := zim.ClassOf(err)
+	return class == zim.ClassInvalid || (class == zim.ClassTransient && zim.CodeOf(err) != zim.CodeOK)
+}
+
 // planAttributes compares what is declared with what the room has. Keys that others set are left alone. A key with autoDelete
 // is set when its declaration changed and rests otherwise: vanishing is what it is for. If live is nil, nobody knows what the
 // room has, and only what was not applied yet is set.
@@ -159,15 +185,16 @@ func (p *pass) modifyAttributes(ctx context.Context, change attributeChange) err
 	if zim.ClassOf(err) == zim.ClassNotOffered {
 		return rejectAll(change, zim.CodeOf(err))
 	}
-	if err != nil && len(response.Rejected) == 0 {
+	rejected := change.only(response.Rejected)
+	if err != nil && (len(rejected) == 0 || !blamesKeys(err)) {
 		if lost, ok := errors.AsType[*zim.Error](err); ok && lost.MaybeDone {
 			record.Attributes = lostRecord(record.Attributes, change)
 		}
 		return err
 	}
-	record.Attributes = applyRecord(p.room.Spec.Attributes, record.Attributes, response.Rejected)
-	if len(response.Rejected) > 0 {
-		return &rejectedAttributesError{rejected: response.Rejected}
+	record.Attributes = applyRecord(p.room.Spec.Attributes, record.Attributes, rejected)
+	if len(rejected) > 0 {
+		return &rejectedAttributesError{rejected: rejected}
 	}
 	p.memory.attributeSeq = response.Seq
 	p.attributesMended = true

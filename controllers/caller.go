@@ -82,7 +82,11 @@ func (c *caller) note(ctx context.Context, err error) error {
 	if !ok || failed.Class == zim.ClassRoomExists {
 		return err
 	}
-	ctrl.LoggerFrom(ctx).V(1).Info("Got no success from ZIM", "action", failed.Action, "code", int(failed.Code),
+	level := 1
+	if !zim.Documented(failed.Code) {
+		level = 0 // Somebody should tell what it means.
+	}
+	ctrl.LoggerFrom(ctx).V(level).Info("Got no success from ZIM", "action", failed.Action, "code", int(failed.Code),
 		"class", failed.Class, "failure", failed.Failure, "requestID", failed.RequestID)
 	switch {
 	case failed.Class == zim.ClassNotOffered:

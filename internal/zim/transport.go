@@ -33,7 +33,7 @@ func NewHTTPClient() *http.Client {
 			ForceAttemptHTTP2:      true,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    5 * time.Second,
-			IdleConnTimeout:        90 * time.Second,
+			IdleConnTimeout:        30 * time.Second, // Before servers do: a call on a connection that closes is lost.
 			MaxConnsPerHost:        maxConnectionsPerHost,
 			MaxIdleConnsPerHost:    maxConnectionsPerHost,
 			MaxResponseHeaderBytes: 64 << 10,
