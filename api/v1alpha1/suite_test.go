@@ -37,9 +37,9 @@ var _ = BeforeSuite(func(context.Context) {
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
+	DeferCleanup(environment.Stop) // Also when a CRD is refused, with the API server running.
 	restConfig, err := environment.Start()
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(environment.Stop)
 
 	kubectlPath = environment.ControlPlane.KubectlPath
 	kubeconfigPath = filepath.Join(GinkgoT().TempDir(), "kubeconfig")

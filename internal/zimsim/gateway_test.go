@@ -199,6 +199,18 @@ func TestEarlierChecksWin(t *testing.T) {
 	}
 }
 
+func TestMessageNamesTheWrongParameter(t *testing.T) {
+	for sent, want := range map[string]string{
+		`{}`:                           "parameter error: RoomId",
+		`{"RoomId":"r"}`:               "parameter error: FromUserId",
+		`nothing`:                      "parameter error: body",
+		strings.Repeat(" ", 1<<20+1):   "failed to read body",
+		`{"RoomId":"","RoomName":"5"}`: "parameter error: RoomId",
+	} {
+		wantEqual(t, "Message", badCreate(t, mistake{change: body(sent)}).Message, want)
+	}
+}
+
 func TestTimestampMayBeTenMinutesOff(t *testing.T) {
 	for _, off := range []int64{-600, 600} {
 		c := mistake{change: param("Timestamp", at(off))}

@@ -245,9 +245,9 @@ func (f *fixture) wantCode(got response, want int) {
 	}
 }
 
-func wantEqual[T any](tb testing.TB, what string, got, want T) {
+func wantEqual[T any](tb testing.TB, what string, got, want T, opts ...cmp.Option) {
 	tb.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, opts...); diff != "" {
 		tb.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }

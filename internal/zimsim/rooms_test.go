@@ -44,7 +44,7 @@ func TestCreateRoomCountsEveryAttributeGiven(t *testing.T) {
 
 func TestCreateRoomParameters(t *testing.T) {
 	const bad, good = 660000002, 0
-	all := "!#$%&()+-:;<=.>?@[]^_ {}|~azAZ09"
+	all, longest := "!#$%&()+-:;<=.>?@[]^_ {}|~azAZ09", strings.Repeat("u", 32)
 	for name, tc := range map[string]struct {
 		extra object
 		want  int
@@ -61,6 +61,7 @@ func TestCreateRoomParameters(t *testing.T) {
 		"empty FromUserId":            {object{"FromUserId": ""}, bad},
 		"33 bytes of FromUserId":      {object{"FromUserId": strings.Repeat("a", 33)}, bad},
 		"FromUserId with a slash":     {object{"FromUserId": "a/b"}, bad},
+		"32 bytes of FromUserId":      {object{"FromUserId": longest}, good},
 		"64 bytes of RoomName":        {object{"RoomName": strings.Repeat("ä", 32)}, good},
 		"65 bytes of RoomName":        {object{"RoomName": strings.Repeat("ä", 32) + "a"}, bad},
 		"RoomName a number":           {object{"RoomName": 1}, bad},
@@ -89,6 +90,7 @@ func TestCreateRoomParameters(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
+			f.post("UserRegister", object{"UserInfo": []object{{"UserId": longest}}})
 			f.wantCode(f.create("r", tc.extra), tc.want)
 			wantEqual(t, "rooms", len(f.Rooms(appID)) == 1, tc.want == good)
 		})
