@@ -183,6 +183,18 @@ var _ = Describe("The status of a ZimRoom", func() {
 		Entry(nil, "status.room.recreations"),
 	)
 
+	DescribeTable("needs of each attribute", func(ctx SpecContext, name string) {
+		object := newRoom()
+		accept(ctx, object)
+		applied := map[string]any{"key": "topic", "hash": "0123456789abcdef"}
+		delete(applied, name)
+		Expect(updateStatus(ctx, object, setStatus(roomStatus), set("status.room.attributes", []any{applied}))).To(
+			beRefused("status.room.attributes[0]."+name, "Required value"))
+	},
+		Entry(nil, "key"),
+		Entry(nil, "hash"),
+	)
+
 	It("lists an attribute once", func(ctx SpecContext) {
 		object := newRoom()
 		accept(ctx, object)
