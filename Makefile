@@ -82,6 +82,11 @@ test: ## Run all tests: unit, client against simulator, controllers against a re
 	@assets="$$(hack/controlplane/provide.sh)" && \
 		KUBEBUILDER_ASSETS="$$assets" go test $(race) -shuffle=on -timeout=20m $(packages)
 
+.PHONY: soak
+soak: ## Try random sequences of events on a few rooms for SOAK (10m), each with a seed that a failure names.
+	@assets="$$(hack/controlplane/provide.sh)" && SOAK=$${SOAK:-10m} KUBEBUILDER_ASSETS="$$assets" \
+		go test ./controllers -count=1 -timeout=24h -run TestControllers -ginkgo.label-filter=soak -ginkgo.v
+
 .PHONY: deflake
 deflake: ## Run the tests until one fails.
 	@assets="$$(hack/controlplane/provide.sh)" && while KUBEBUILDER_ASSETS="$$assets" \
@@ -98,7 +103,8 @@ cover: ## Run all tests and show how much of each package they reach.
 .PHONY: verify
 verify: generate ## Fail if generated files, module files or formatting are not up to date.
 	go mod tidy
-	cd hack/controlplane && go mod verify >/dev/null
+	cd hack/tools && go mod tidy
+	cd hack/controlplane && go mod tidy
 	@$(TOOL) golangci-lint fmt --diff
 	@if [ -n "$$(git status --porcelain)" ]; then \
 		echo 'Not up to date, or not committed:' >&2; git --no-pager status --short >&2; git --no-pager diff >&2; exit 1; fi
@@ -114,16 +120,20 @@ install: ## Install the CRDs into the cluster of the current KUBECONFIG.
 	kubectl apply --server-side -k config/crd
 
 .PHONY: uninstall
-uninstall: ## Remove the CRDs, and with them every ZimRoom and ZimApp.
+uninstall: ## Remove every ZimRoom (and its room), every ZimApp, and the CRDs. The manager must run.
+	kubectl delete --ignore-not-found --all --all-namespaces zimrooms.zim.zego.im
+	kubectl delete --ignore-not-found --all --all-namespaces zimapps.zim.zego.im
 	kubectl delete --ignore-not-found -k config/crd
 
 .PHONY: deploy
-deploy: ## Install CRDs, RBAC and the manager.
-	kubectl apply --server-side -k config/default
+deploy: ## Install CRDs, RBAC and the manager, with the image IMG.
+	$(TOOL) kustomize build config/default | sed 's|image: zim-operator:latest|image: $(IMG)|' | \
+		kubectl apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: ## Remove what deploy installed.
-	kubectl delete --ignore-not-found -k config/default
+undeploy: ## Remove the manager and its RBAC. CRDs, ZimRooms and rooms stay.
+	kubectl delete --ignore-not-found -k config/manager
+	kubectl delete --ignore-not-found -k config/rbac
 
 ##@ Clean
 
