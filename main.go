@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +25,7 @@ import (
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/controllers"
 	"github.com/zim-operator/zim-operator/internal/metrics"
+	"github.com/zim-operator/zim-operator/internal/options"
 	"github.com/zim-operator/zim-operator/internal/version"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
@@ -39,21 +39,6 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
-// options are the manager's flags.
-type options struct {
-	metricsAddress, probeAddress string
-	metricsSecure                bool
-	leaderElect                  bool
-	verifyInterval               time.Duration
-	concurrentReconciles         int
-	watchNamespaces              string
-	operatorNamespace            string
-	allowedEndpointHosts         string
-	allowInsecureEndpoints       bool
-	showVersion                  bool
-	zap                          zap.Options
-}
-
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "zim-operator:", err)
@@ -62,17 +47,18 @@ func main() {
 }
 
 func run() error {
-	var o options
-	o.bind(flag.CommandLine)
-	flag.Parse()
-	if o.showVersion {
+	o, err := options.Parse(flag.CommandLine, os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if o.ShowVersion {
 		_, err := fmt.Fprintln(os.Stdout, version.String())
 		return err
 	}
-	if err := o.validate(); err != nil {
-		return err
-	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Zap)))
 	manager, err := newManager(o)
 	if err != nil {
 		return err
@@ -85,49 +71,7 @@ func run() error {
 	return manager.Start(ctx)
 }
 
-// bind declares the flags. controller-runtime has declared --kubeconfig.
-func (o *options) bind(flags *flag.FlagSet) {
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "Address of the metrics endpoint; 0 turns it off.")
-	flags.BoolVar(&o.metricsSecure, "metrics-secure", true,
-		"Serve metrics over HTTPS, to those whom the API server authenticates and authorizes.")
-	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 turns it off.")
-	flags.BoolVar(&o.leaderElect, "leader-elect", false, "Work only while holding the lease, so that several replicas can run.")
-	flags.DurationVar(&o.verifyInterval, "verify-interval", 10*time.Minute,
-		"How often a room without spec.interval is verified; 0 is never.")
-	flags.IntVar(&o.concurrentReconciles, "max-concurrent-reconciles", 10, "How many ZimRooms are worked on at a time.")
-	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "", "Namespaces to watch, separated by commas. Empty: all.")
-	flags.StringVar(&o.operatorNamespace, "operator-namespace", defaultOperatorNamespace(),
-		"Namespace whose ZimApp \"default\" serves ZimRooms that have no other, if it allows theirs.")
-	flags.StringVar(&o.allowedEndpointHosts, "allowed-endpoint-hosts", "",
-		"Hosts, separated by commas, that ZimApps may name as endpoint besides those of zego.im.")
-	flags.BoolVar(&o.allowInsecureEndpoints, "allow-insecure-endpoints", false,
-		"Let ZimApps name http and any host as endpoint: for simulators.")
-	flags.BoolVar(&o.showVersion, "version", false, "Print the version and exit.")
-	o.zap.BindFlags(flags)
-}
-
-func defaultOperatorNamespace() string {
-	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
-		return namespace
-	}
-	return "zim-operator-system"
-}
-
-func (o *options) validate() error {
-	switch {
-	case flag.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q: all settings are flags", flag.Arg(0))
-	case o.verifyInterval != 0 && (o.verifyInterval < time.Second || o.verifyInterval > 24*time.Hour):
-		return errors.New("--verify-interval must be 0, or from 1s to 24h")
-	case o.concurrentReconciles < 1:
-		return errors.New("--max-concurrent-reconciles must be at least 1")
-	case o.operatorNamespace == "":
-		return errors.New("--operator-namespace may not be empty")
-	}
-	return nil
-}
-
-func newManager(o options) (ctrl.Manager, error) {
+func newManager(o options.Options) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(zimv1alpha1.AddToScheme(scheme))
@@ -135,23 +79,24 @@ func newManager(o options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server: %w", err)
 	}
-	metricsOptions := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
-	if o.metricsSecure {
+	metricsOptions := metricsserver.Options{BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure}
+	if o.MetricsSecure {
 		metricsOptions.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Metrics:                       metricsOptions,
-		HealthProbeBindAddress:        o.probeAddress,
-		LeaderElection:                o.leaderElect,
+		HealthProbeBindAddress:        o.ProbeAddress,
+		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       o.OperatorNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &lease,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,
 		Cache: cache.Options{
-			DefaultNamespaces: o.namespaces(),
+			DefaultNamespaces: cacheNamespaces(o.Namespaces()),
 			DefaultTransform:  cache.TransformStripManagedFields(),
 		},
 		// Secrets are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
@@ -163,21 +108,20 @@ func newManager(o options) (ctrl.Manager, error) {
 	return manager, nil
 }
 
-// namespaces returns nil for all. The operator's own is always among them: the default ZimApp lives there.
-func (o *options) namespaces() map[string]cache.Config {
-	names := splitList(o.watchNamespaces)
-	if len(names) == 0 {
-		return nil
-	}
-	configs := map[string]cache.Config{o.operatorNamespace: {}}
+// cacheNamespaces returns nil, which is all, for no names.
+func cacheNamespaces(names []string) map[string]cache.Config {
+	var configs map[string]cache.Config
 	for _, name := range names {
+		if configs == nil {
+			configs = map[string]cache.Config{}
+		}
 		configs[name] = cache.Config{}
 	}
 	return configs
 }
 
-func setupControllers(ctx context.Context, manager ctrl.Manager, o options) error {
-	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), o.operatorNamespace); err != nil {
+func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Options) error {
+	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), o.OperatorNamespace); err != nil {
 		return err
 	}
 	err := controllers.New(controllers.Options{
@@ -185,13 +129,14 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options) erro
 		LiveReader:        manager.GetAPIReader(),
 		Recorder:          manager.GetEventRecorder("zim-operator"),
 		NewClient:         clientFactory(),
-		OperatorNamespace: o.operatorNamespace,
+		OperatorNamespace: o.OperatorNamespace,
 		Endpoints: controllers.EndpointPolicy{
-			AllowedHosts:  splitList(o.allowedEndpointHosts),
-			AllowInsecure: o.allowInsecureEndpoints,
+			AllowedHosts:  o.AllowedEndpointHosts(),
+			AllowInsecure: o.AllowInsecureEndpoints,
 		},
-		VerifyInterval:          o.verifyInterval,
-		MaxConcurrentReconciles: o.concurrentReconciles,
+		WatchedNamespaces:       o.Namespaces(),
+		VerifyInterval:          o.VerifyInterval,
+		MaxConcurrentReconciles: o.ConcurrentReconciles,
 	}).SetupWithManager(manager)
 	if err != nil {
 		return err
@@ -213,14 +158,4 @@ func clientFactory() controllers.ClientFactory {
 			UserAgent:    version.UserAgent(),
 		})
 	}
-}
-
-func splitList(text string) []string {
-	var items []string
-	for item := range strings.SplitSeq(text, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ type app struct {
 	accepted bool
 	// refusal says why the app can't be used now; nil if it can.
 	refusal *verdict
-	// failures counts refusals by ZIM in a row; nextProbe is when ZIM is asked again.
+	// failures counts refusals by ZIM in a row, until a call for a room succeeds; nextProbe is when ZIM is asked again.
 	failures  int
 	nextProbe time.Time
 	// client sends calls for rooms; nil until ZIM accepted the credentials.
@@ -42,9 +43,9 @@ func (a *app) refusalReason() string {
 
 // credentials are what decides whether ZIM accepts a call.
 type credentials struct {
-	endpoint     string
-	serverSecret string
-	fromUserID   string
+	endpoint   string
+	secretHash [sha256.Size]byte
+	fromUserID string
 }
 
 // appRegistry holds what passes over ZimApps found, for the passes over ZimRooms. It is safe for concurrent use.
@@ -108,21 +109,35 @@ func (r *appRegistry) remove(name types.NamespacedName) {
 	}
 }
 
-// freeze records that ZIM refused a call which the client made for the app: no room calls any more until a probe of the ZimApp
-// succeeds. An answer to a client that has been replaced meanwhile changes nothing.
+// freeze records that ZIM refused a call which the client made for the app: no room calls any more until a probe of
+// the ZimApp succeeds. An answer to a client that has been replaced meanwhile changes nothing.
 func (r *appRegistry) freeze(name types.NamespacedName, client *zim.Client, refusal verdict, now time.Time) {
 	r.mu.Lock()
 	current := r.apps[name]
 	hit := current != nil && current.client == client && current.refusal == nil
 	if hit {
 		next := *current
-		next.refusal, next.failures = &refusal, 1
+		next.refusal = &refusal
+		next.failures++
 		next.nextProbe = now.Add(probeBackoff.delay(next.failures))
 		r.apps[name] = &next
 	}
 	r.mu.Unlock()
 	if hit {
 		r.frozen(reconcile.Request{NamespacedName: name})
+	}
+}
+
+// thaw forgets the failures of an app: ZIM has carried a room's call out. A probe that succeeds is not enough,
+// because ZIM may refuse rooms all the same.
+func (r *appRegistry) thaw(name types.NamespacedName, client *zim.Client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	current := r.apps[name]
+	if current != nil && current.client == client && current.refusal == nil && current.failures > 0 {
+		next := *current
+		next.failures = 0
+		r.apps[name] = &next
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,8 +26,8 @@ func (c attributeChange) isEmpty() bool {
 	return len(c.set) == 0 && len(c.remove) == 0
 }
 
-// only returns those of the rejected keys that are part of the change, each once: what a server answers beyond that is not for
-// status.
+// only returns those of the rejected keys that are part of the change, each once: what a server answers beyond that
+// is not for status.
 func (c attributeChange) only(rejected []zim.RejectedAttribute) []zim.RejectedAttribute {
 	sent := map[string]bool{}
 	for _, attribute := range c.set {
@@ -53,9 +52,9 @@ func blamesKeys(err error) bool {
 	return class == zim.ClassInvalid || (class == zim.ClassTransient && zim.CodeOf(err) != zim.CodeOK)
 }
 
-// planAttributes compares what is declared with what the room has. Keys that others set are left alone. A key with autoDelete
-// is set when its declaration changed and rests otherwise: vanishing is what it is for. If live is nil, nobody knows what the
-// room has, and only what was not applied yet is set.
+// planAttributes compares what is declared with what the room has. Keys that others set are left alone. A key with
+// autoDelete is set when its declaration changed and rests otherwise: vanishing is what it is for. If live is nil,
+// nobody knows what the room has, and only what was not applied yet is set.
 func planAttributes(
 	declared []zimv1alpha1.RoomAttribute, applied []zimv1alpha1.AppliedAttribute, live *zim.RoomAttributes,
 ) attributeChange {
@@ -159,7 +158,7 @@ func (p *pass) ensureAttributes(ctx context.Context) error {
 func (p *pass) queryAttributes(ctx context.Context) (*zim.RoomAttributes, error) {
 	var live zim.RoomAttributes
 	err := p.caller.call(ctx, zim.ActionQueryRoomAttribute, func(ctx context.Context, client *zim.Client) (err error) {
-		live, err = client.QueryRoomAttribute(ctx, p.app.fromUserID, p.room.Spec.ID)
+		live, err = client.QueryRoomAttribute(ctx, p.operatorUser(), p.room.Spec.ID)
 		return err
 	})
 	switch {
@@ -174,7 +173,7 @@ func (p *pass) queryAttributes(ctx context.Context) (*zim.RoomAttributes, error)
 
 func (p *pass) modifyAttributes(ctx context.Context, change attributeChange) error {
 	request := zim.ModifyRoomAttributeRequest{
-		FromUserID: p.app.fromUserID, RoomID: p.room.Spec.ID, Set: change.set, Delete: change.remove,
+		FromUserID: p.operatorUser(), RoomID: p.room.Spec.ID, Set: change.set, Delete: change.remove,
 	}
 	var response zim.ModifyRoomAttributeResponse
 	err := p.caller.call(ctx, zim.ActionModifyRoomAttribute, func(ctx context.Context, client *zim.Client) (err error) {
@@ -182,12 +181,9 @@ func (p *pass) modifyAttributes(ctx context.Context, change attributeChange) err
 		return err
 	})
 	record := p.room.Status.Room
-	if zim.ClassOf(err) == zim.ClassNotOffered {
-		return rejectAll(change, zim.CodeOf(err))
-	}
 	rejected := change.only(response.Rejected)
 	if err != nil && (len(rejected) == 0 || !blamesKeys(err)) {
-		if lost, ok := errors.AsType[*zim.Error](err); ok && lost.MaybeDone {
+		if isMaybeDone(err) {
 			record.Attributes = lostRecord(record.Attributes, change)
 		}
 		return err
@@ -219,15 +215,4 @@ func (e *rejectedAttributesError) message() string {
 	}
 	slices.Sort(parts)
 	return "ZIM refused attributes: " + strings.Join(parts, "; ") + ". Change or remove them."
-}
-
-func rejectAll(change attributeChange, code zim.Code) error {
-	var rejected []zim.RejectedAttribute
-	for _, attribute := range change.set {
-		rejected = append(rejected, zim.RejectedAttribute{Key: attribute.Key, SubCode: code})
-	}
-	for _, key := range change.remove {
-		rejected = append(rejected, zim.RejectedAttribute{Key: key, SubCode: code})
-	}
-	return &rejectedAttributesError{rejected: rejected}
 }

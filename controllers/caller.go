@@ -17,8 +17,8 @@ const (
 	// notOfferedPause is how long an action that the account's plan does not offer is not sent again.
 	notOfferedPause = time.Hour
 
-	// registrationPause is how long an operator user that was registered is not registered again, though ZIM may say that it
-	// does not know it yet.
+	// registrationPause is how long an operator user that was registered is not registered again, though ZIM may say
+	// that it does not know it yet.
 	registrationPause = time.Minute
 )
 
@@ -42,30 +42,47 @@ type accountUser struct {
 	user    string
 }
 
-func newCallMemory(clock clock.PassiveClock) *callMemory {
+func newCallMemory(passive clock.PassiveClock) *callMemory {
 	return &callMemory{
-		clock:      clock,
+		clock:      passive,
 		notOffered: map[accountAction]time.Time{},
 		registered: map[accountUser]time.Time{},
 	}
 }
 
-// caller sends the calls of one pass for one app, and does what every failed call asks for, whatever the room: register the
-// operator user, hold back what the plan does not offer, freeze an app whose credentials are refused.
+// caller sends the calls of one pass for one app, and does what every failed call asks for, whatever the room:
+// register the operator user, hold back what the plan does not offer, freeze an app whose credentials are refused.
 type caller struct {
-	app      *app
+	app *app
+	// user is the operator user of the room.
+	user     string
 	registry *appRegistry
 	memory   *callMemory
 }
 
-// call runs one call. If ZIM does not know the operator user, it is registered, and the call sent once more.
+// call runs one call when it is its turn.
 func (c *caller) call(
 	ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error,
+) error {
+	return c.callThrough(ctx, c.app.client, action, send)
+}
+
+// callNow runs one call whose turn was taken before.
+func (c *caller) callNow(
+	ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error,
+) error {
+	return c.callThrough(ctx, c.app.client.Unpaced(), action, send)
+}
+
+// callThrough runs one call through a client. If ZIM does not know the operator user, it is registered, and the call
+// sent once more.
+func (c *caller) callThrough(
+	ctx context.Context, client *zim.Client, action zim.Action, send func(context.Context, *zim.Client) error,
 ) error {
 	if c.memory.isHeldBack(c.app.account, action) {
 		return &zim.Error{Action: action, Class: zim.ClassNotOffered, Code: zim.CodeNotOffered}
 	}
-	err := send(ctx, c.app.client)
+	err := send(ctx, client)
 	if zim.ClassOf(err) == zim.ClassOperator {
 		if registerErr := c.register(ctx); registerErr != nil {
 			return c.note(ctx, registerErr)
@@ -75,9 +92,12 @@ func (c *caller) call(
 	return c.note(ctx, err)
 }
 
-// note draws the consequences of a failed call that concern more than its room, and logs the request id that the vendor's
-// support asks for.
+// note draws the consequences of a failed call that concern more than its room, and logs the request id that the
+// vendor's support asks for.
 func (c *caller) note(ctx context.Context, err error) error {
+	if c.app.failures > 0 && (err == nil || zim.ClassOf(err) == zim.ClassRoomExists) {
+		c.registry.thaw(c.app.name, c.app.client)
+	}
 	failed, ok := errors.AsType[*zim.Error](err)
 	if !ok || failed.Class == zim.ClassRoomExists {
 		return err
@@ -97,11 +117,14 @@ func (c *caller) note(ctx context.Context, err error) error {
 	return err
 }
 
-// register registers the app's operator user. Concurrent needs share one call.
+// register registers the operator user. Concurrent needs share one call.
 func (c *caller) register(ctx context.Context) error {
-	who := accountUser{account: c.app.account, user: c.app.fromUserID}
+	who := accountUser{account: c.app.account, user: c.user}
 	if c.memory.isRegistered(who) {
 		return nil
+	}
+	if c.memory.isHeldBack(c.app.account, zim.ActionUserRegister) {
+		return &zim.Error{Action: zim.ActionUserRegister, Class: zim.ClassNotOffered, Code: zim.CodeNotOffered}
 	}
 	_, err, _ := c.memory.registrations.Do(who.account.String()+"/"+who.user, func() (any, error) {
 		if c.memory.isRegistered(who) {

@@ -41,7 +41,7 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 
 			got := w.get(ctx, room)
 			Expect(got).To(beReady(tc.status, tc.reason))
-			Expect(conditionOf(got.Status.Conditions, "Ready").Message).To(ContainSubstring(tc.message))
+			Expect(readyOf(got.Status.Conditions).Message).To(ContainSubstring(tc.message))
 			if tc.nextTo == 0 {
 				Expect(result.RequeueAfter).To(BeZero())
 			} else {
@@ -145,9 +145,9 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 		func(ctx context.Context) {
 			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005, Action: "CreateRoom"})
 			room := w.apply(ctx)
-			for _, base := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+			for _, base := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 				wait := w.pass(ctx, room).RequeueAfter
-				Expect(wait).To(BeNumerically("~", base*time.Second, base*time.Second/5))
+				Expect(wait).To(BeNumerically("~", seconds(base), seconds(base)/5))
 				w.advance(wait)
 			}
 			w.simulator.ClearFaults()
@@ -216,7 +216,7 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 		got := w.get(ctx, room)
 		Expect(got).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonAttributesRejected))
 		Expect(got).To(beReconciling(zimv1alpha1.ReasonAttributesRejected))
-		Expect(conditionOf(got.Status.Conditions, "Ready").Message).To(And(
+		Expect(readyOf(got.Status.Conditions).Message).To(And(
 			ContainSubstring("bad (660300019"), Not(ContainSubstring("good"))))
 		live, _ := w.simulator.Room(testAppID, "Room1")
 		Expect(live.Attributes).To(And(HaveLen(1), HaveKey("good")))

@@ -9,8 +9,8 @@ import (
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
 
-// setConditions brings conditions to an outcome. Ready stays as it is unless the outcome judges it; Reconciling and Stalled are
-// present only while they are True.
+// setConditions brings conditions to an outcome. Ready stays as it is unless the outcome judges it; Reconciling and
+// Stalled are present only while they are True.
 func setConditions(conditions *[]metav1.Condition, result outcome, generation int64, now time.Time) {
 	if result.ready != nil {
 		setCondition(conditions, zimv1alpha1.ReadyCondition, *result.ready, generation, now)
@@ -48,17 +48,22 @@ func setCondition(
 	})
 }
 
-// setReplacementPending says whether the live room has another name or delay than declared.
-func setReplacementPending(room *zimv1alpha1.ZimRoom, now time.Time) {
-	live := room.Status.Room
-	var pending *verdict
-	if live != nil && (live.Name != room.Spec.Name || live.DestroyDelay.Duration != destroyDelayOf(room)) {
-		pending = &verdict{
-			status: metav1.ConditionTrue, reason: zimv1alpha1.ReasonPolicyNever,
-			message: "ZIM cannot change name or destroyDelay of a live room: they apply when it is next created.",
-		}
+// setReplacementPending says why the live room has another name or delay than declared. An outcome that did not come
+// so far leaves what was said before.
+func setReplacementPending(room *zimv1alpha1.ZimRoom, pending *verdict, missing bool, now time.Time) {
+	if missing || !isReplacementPending(room) {
+		meta.RemoveStatusCondition(&room.Status.Conditions, zimv1alpha1.ReplacementPendingCondition)
+		return
 	}
-	setOrRemove(&room.Status.Conditions, zimv1alpha1.ReplacementPendingCondition, pending, room.Generation, now)
+	if pending != nil {
+		setCondition(&room.Status.Conditions, zimv1alpha1.ReplacementPendingCondition, *pending, room.Generation, now)
+	}
+}
+
+// isOccupied tells whether a replacement waits for the room to become empty.
+func isOccupied(room *zimv1alpha1.ZimRoom) bool {
+	pending := meta.FindStatusCondition(room.Status.Conditions, zimv1alpha1.ReplacementPendingCondition)
+	return pending != nil && pending.Reason == zimv1alpha1.ReasonRoomOccupied
 }
 
 // isCurrent tells whether the last pass reached its goal for the present generation.
@@ -78,13 +83,28 @@ func isRefused(room *zimv1alpha1.ZimRoom) bool {
 		stalled.ObservedGeneration == room.Generation
 }
 
-// isKnownMissing tells whether an earlier pass found the confirmed room gone and could not create it again.
+// isKnownMissing tells whether an earlier pass found the confirmed room gone, or destroyed it, and could not create
+// it again.
 func isKnownMissing(room *zimv1alpha1.ZimRoom) bool {
+	reason := readyReason(room)
+	return room.Status.Room != nil && (reason == zimv1alpha1.ReasonRoomMissing ||
+		reason == zimv1alpha1.ReasonRoomQuotaExceeded || reason == zimv1alpha1.ReasonReplacing)
+}
+
+// readyReason returns the reason of Ready; empty if there is none.
+func readyReason(room *zimv1alpha1.ZimRoom) string {
 	ready := meta.FindStatusCondition(room.Status.Conditions, zimv1alpha1.ReadyCondition)
-	if ready == nil || room.Status.Room == nil {
-		return false
+	if ready == nil {
+		return ""
 	}
-	return ready.Reason == zimv1alpha1.ReasonRoomMissing || ready.Reason == zimv1alpha1.ReasonRoomQuotaExceeded
+	return ready.Reason
+}
+
+// isHandled tells whether there is no request to look again, or none that was not answered. Removing the annotation
+// is none.
+func isHandled(room *zimv1alpha1.ZimRoom) bool {
+	text := requestedAt(room)
+	return text == "" || text == room.Status.LastHandledReconcileAt
 }
 
 // requestedAt returns the text of the reconcile annotation, cut to what status can hold.

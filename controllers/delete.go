@@ -2,7 +2,7 @@ package controllers
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,8 +23,9 @@ const (
 	waitForZIM = 24 * time.Hour
 )
 
-// reconcileDelete lets a ZimRoom go: its room is handed over, destroyed, or left to itself. A room that is left behind dies by
-// itself, a room that is destroyed wrongly is an outage; so every doubt is decided against DestroyRoom.
+// reconcileDelete lets a ZimRoom go: its room is handed over, destroyed, or left to itself. A room that is left
+// behind dies by itself, a room that is destroyed wrongly is an outage; so every doubt is decided against
+// DestroyRoom.
 func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (reconcile.Result, error) {
 	if !controllerutil.ContainsFinalizer(p.room, zimv1alpha1.Finalizer) {
 		return reconcile.Result{}, nil
@@ -39,11 +40,17 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 	if found.unseen {
 		return reconcile.Result{}, nil // The pass over the ZimApp wakes this room.
 	}
-	handedOver, err := r.handOver(ctx, p, found)
-	if err != nil || handedOver {
-		return reconcile.Result{}, err
+	if p.memory.gone || !mustDestroy(p.room) && found.app == nil {
+		return r.letGo(ctx, p)
 	}
-	if !mustDestroy(p.room) {
+	switch successor, err := r.findSuccessor(ctx, p.room, found); {
+	case errors.Is(err, errUnseenApp):
+		return reconcile.Result{}, nil
+	case err != nil:
+		return reconcile.Result{}, err
+	case successor != nil:
+		return r.handOver(ctx, p, successor)
+	case !mustDestroy(p.room):
 		return r.letGo(ctx, p)
 	}
 	if found.obstacle != nil {
@@ -67,13 +74,13 @@ func mustDestroy(room *zimv1alpha1.ZimRoom) bool {
 
 // destroy sends DestroyRoom, unless the last try is too recent.
 func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Result, error) {
-	if p.memory.tried == p.attempt() && r.clock.Now().Before(p.memory.nextLook) {
+	if p.memory.destroyTried && r.clock.Now().Before(p.memory.nextLook) {
 		return r.comeBack(p), nil
 	}
 	if !p.visit.admit(p.app.account, r.registry.rate(p.app.account)) {
 		return reconcile.Result{}, nil
 	}
-	p.memory.tried = p.attempt()
+	p.memory.destroyTried = true
 	err := p.caller.call(ctx, zim.ActionDestroyRoom, func(ctx context.Context, client *zim.Client) error {
 		return client.DestroyRoom(ctx, p.room.Spec.ID)
 	})
@@ -81,6 +88,7 @@ func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Res
 		return r.retryDestroy(ctx, p, causeOf(err))
 	}
 	ctrl.LoggerFrom(ctx).Info("Destroyed the room", "roomID", p.room.Spec.ID)
+	p.memory.gone = true // Should the finalizer not go at once, nothing is sent a second time.
 	r.quota.free(p.app.account)
 	r.emit(p.room, corev1.EventTypeNormal, eventRoomDestroyed, actionDelete)
 	return r.letGo(ctx, p)
@@ -98,8 +106,8 @@ func (r *ZimRoomReconciler) retryDestroy(ctx context.Context, p *pass, why cause
 	return r.finish(ctx, p, deletingOutcome(why))
 }
 
-// waitToDestroy waits for a ZimApp that can't be used: not at all where it can't come back, for a while where it is gone, and
-// for a day where ZIM refuses it.
+// waitToDestroy waits for a ZimApp that can't be used: not at all where it can't come back, for a while where it is
+// gone, and for a day where ZIM refuses it.
 func (r *ZimRoomReconciler) waitToDestroy(ctx context.Context, p *pass, found resolution) (reconcile.Result, error) {
 	wait := waitForZIM
 	if isAppGone(found) {
@@ -131,10 +139,12 @@ func isAppGone(found resolution) bool {
 	if found.app == nil {
 		return true
 	}
-	return found.app.refusalReason() == zimv1alpha1.ReasonSecretNotFound || found.app.refusalReason() == zimv1alpha1.ReasonInvalidSecret
+	reason := found.app.refusalReason()
+	return reason == zimv1alpha1.ReasonSecretNotFound || reason == zimv1alpha1.ReasonInvalidSecret
 }
 
-// isGoneForGood tells whether the namespace of the room or the ZimApp is being deleted: then nobody brings a Secret back.
+// isGoneForGood tells whether the namespace of the room or the ZimApp is being deleted: then nobody brings a Secret
+// back.
 func (r *ZimRoomReconciler) isGoneForGood(ctx context.Context, p *pass, found resolution) (bool, error) {
 	if found.deleting {
 		return true, nil
@@ -155,54 +165,4 @@ func (r *ZimRoomReconciler) leaveBehind(ctx context.Context, p *pass) (reconcile
 // letGo drops the finalizer.
 func (r *ZimRoomReconciler) letGo(ctx context.Context, p *pass) (reconcile.Result, error) {
 	return reconcile.Result{}, client.IgnoreNotFound(r.writeFinalizer(ctx, p, false))
-}
-
-// handOver gives the room to the oldest other ZimRoom that names it, if there is one, together with what is known of it; then
-// the finalizer goes. Candidates are read from the API server: rooms that are deleted together would otherwise hand their
-// room to each other, and leave it behind.
-func (r *ZimRoomReconciler) handOver(ctx context.Context, p *pass, found resolution) (bool, error) {
-	if found.app == nil {
-		return false, nil // Nobody knows in which account the room lives.
-	}
-	successor, err := r.findSuccessor(ctx, p.room, found.app.account)
-	if err != nil || successor == nil {
-		return false, err
-	}
-	ctrl.LoggerFrom(ctx).Info("Handing the room over", "roomID", p.room.Spec.ID, "to", client.ObjectKeyFromObject(successor))
-	heir := successor.DeepCopy()
-	if heir.Status.Room == nil {
-		heir.Status.Room, heir.Status.AppRef = p.room.Status.Room, p.room.Status.AppRef
-		lock := client.MergeFromWithOptions(successor, client.MergeFromWithOptimisticLock{})
-		if err := r.Status().Patch(ctx, heir, lock); err != nil {
-			return false, fmt.Errorf("handing the room over to ZimRoom %s: %w", client.ObjectKeyFromObject(heir), err)
-		}
-	}
-	r.emit(p.room, corev1.EventTypeNormal, eventHandedOver, actionDelete)
-	_, err = r.letGo(ctx, p)
-	return true, err
-}
-
-// findSuccessor returns the oldest other ZimRoom of the account that names the room and is not being deleted; suspended or not.
-func (r *ZimRoomReconciler) findSuccessor(
-	ctx context.Context, room *zimv1alpha1.ZimRoom, account zim.Account,
-) (*zimv1alpha1.ZimRoom, error) {
-	var sameID zimv1alpha1.ZimRoomList
-	if err := r.liveReader.List(ctx, &sameID, client.MatchingFields{roomIDIndex: room.Spec.ID}); err != nil {
-		return nil, fmt.Errorf("listing ZimRooms with id %q: %w", room.Spec.ID, err)
-	}
-	var successor *zimv1alpha1.ZimRoom
-	for i := range sameID.Items {
-		other := &sameID.Items[i]
-		if other.UID == room.UID || !other.DeletionTimestamp.IsZero() {
-			continue
-		}
-		in, err := r.speaksFor(ctx, other, account)
-		if err != nil {
-			return nil, err
-		}
-		if in && (successor == nil || isOlder(other, successor)) {
-			successor = other
-		}
-	}
-	return successor, nil
 }

@@ -2,7 +2,6 @@ package controllers_test
 
 import (
 	"context"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -31,7 +30,7 @@ var _ = Describe("Two ZimRooms with one room", func() {
 		got := w.get(ctx, second)
 		Expect(got).To(And(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonDuplicateRoomID),
 			beStalled(zimv1alpha1.ReasonDuplicateRoomID)))
-		Expect(conditionOf(got.Status.Conditions, "Ready").Message).To(ContainSubstring("a-first"))
+		Expect(readyOf(got.Status.Conditions).Message).To(ContainSubstring("a-first"))
 		Expect(got.Finalizers).To(ConsistOf(zimv1alpha1.Finalizer))
 		Expect(got.Status.Room).To(BeNil())
 		Expect(w.calls()).To(BeEmpty())
@@ -43,19 +42,14 @@ var _ = Describe("Two ZimRooms with one room", func() {
 		Expect(apiServer.Update(ctx, app)).To(Succeed())
 		w.reconcileApp(ctx, w.namespace)
 		elsewhere := createNamespace(ctx, nil)
-		var foreign *zimv1alpha1.ZimRoom
-		Eventually(func(g Gomega) { // Within one second the namespace's random name would decide who is older.
-			foreign = w.newRoom(func(room *zimv1alpha1.ZimRoom) {
-				room.Namespace, room.Name, room.GenerateName = elsewhere, "", "foreign-"
-				room.Spec.AppRef = &zimv1alpha1.AppReference{Namespace: w.namespace, Name: "default"}
-			})
-			g.Expect(apiServer.Create(ctx, foreign)).To(Succeed())
-			g.Expect(foreign.CreationTimestamp.Time).To(BeTemporally(">", first.CreationTimestamp.Time))
-		}).WithPolling(200 * time.Millisecond).WithTimeout(5 * time.Second).Should(Succeed())
+		foreign := w.applyYounger(ctx, first, func(room *zimv1alpha1.ZimRoom) {
+			room.Namespace = elsewhere
+			room.Spec.AppRef = &zimv1alpha1.AppReference{Namespace: w.namespace, Name: "default"}
+		})
 		w.pass(ctx, foreign)
 		got := w.get(ctx, foreign)
 		Expect(got).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonDuplicateRoomID))
-		Expect(conditionOf(got.Status.Conditions, "Ready").Message).NotTo(Or(
+		Expect(readyOf(got.Status.Conditions).Message).NotTo(Or(
 			ContainSubstring("a-first"), ContainSubstring(w.namespace)))
 	})
 
@@ -104,14 +98,63 @@ var _ = Describe("Two ZimRooms with one room", func() {
 		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
 	})
 
-	It("let the room go when both are deleted together, whichever pass comes first", func(ctx context.Context) {
-		Expect(apiServer.Delete(ctx, first)).To(Succeed())
+	DescribeTable("let the room go when both are deleted together, whichever pass comes first",
+		func(ctx context.Context, order func() []*zimv1alpha1.ZimRoom) {
+			Expect(apiServer.Delete(ctx, first)).To(Succeed())
+			Expect(apiServer.Delete(ctx, second)).To(Succeed())
+			for _, room := range order() {
+				w.pass(ctx, room)
+			}
+			Expect(w.isGone(ctx, first) && w.isGone(ctx, second)).To(BeTrue())
+			Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
+		},
+		Entry("the holder's", func() []*zimv1alpha1.ZimRoom { return []*zimv1alpha1.ZimRoom{first, second} }),
+		Entry("the waiting one's", func() []*zimv1alpha1.ZimRoom { return []*zimv1alpha1.ZimRoom{second, first} }),
+	)
+
+	It("give the heir the finalizer, even if no pass over it went before", func(ctx context.Context) {
+		third := w.apply(ctx, named("c-third"), func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
 		Expect(apiServer.Delete(ctx, second)).To(Succeed())
-		w.pass(ctx, first)
 		w.pass(ctx, second)
-		Expect(w.isGone(ctx, first) && w.isGone(ctx, second)).To(BeTrue())
-		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
+		Expect(apiServer.Delete(ctx, first)).To(Succeed())
+		w.pass(ctx, first)
+		Expect(w.get(ctx, third).Finalizers).To(ConsistOf(zimv1alpha1.Finalizer))
+		Expect(apiServer.Delete(ctx, third)).To(Succeed())
+		w.pass(ctx, third)
+		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty(), "it was the operator's own")
 	})
+
+	It("let the other one work while the finalizer of others holds a deleted holder", func(ctx context.Context) {
+		w.edit(ctx, first, func(room *zimv1alpha1.ZimRoom) { room.Finalizers = append(room.Finalizers, "example.com/theirs") })
+		Expect(apiServer.Delete(ctx, first)).To(Succeed())
+		w.pass(ctx, first)
+		Expect(w.isGone(ctx, first)).To(BeFalse())
+		w.pass(ctx, second)
+		Expect(w.get(ctx, second)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+	})
+
+	It("that were created at the same moment change Ready twice at most, and the room stays the operator's own",
+		func(ctx context.Context) {
+			twin := w.apply(ctx, named("b-later"), func(room *zimv1alpha1.ZimRoom) { room.Spec.ID = "twins" })
+			w.pass(ctx, twin)
+			// The older by name, which the first pass did not see yet.
+			older := w.apply(ctx, named("a-earlier"), func(room *zimv1alpha1.ZimRoom) { room.Spec.ID = "twins" })
+			if !older.CreationTimestamp.Equal(&twin.CreationTimestamp) {
+				older, twin = twin, older
+			}
+			w.eventReasons()
+			for range 3 {
+				w.pass(ctx, older)
+				w.pass(ctx, twin)
+			}
+			Expect(len(w.eventReasons())).To(BeNumerically("<=", 2), "one for each")
+			Expect(w.get(ctx, twin)).To(beStalled(zimv1alpha1.ReasonDuplicateRoomID))
+			Expect(apiServer.Delete(ctx, twin)).To(Succeed())
+			w.pass(ctx, twin)
+			Expect(apiServer.Delete(ctx, older)).To(Succeed())
+			w.pass(ctx, older)
+			Expect(w.simulator.Rooms(testAppID)).NotTo(ContainElement(HaveField("ID", "twins")))
+		})
 
 	It("are no duplicates in different accounts", func(ctx context.Context) {
 		other := newWorld(ctx)

@@ -5,16 +5,25 @@ import (
 	"slices"
 	"strings"
 
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// EndpointPolicy says which endpoints a ZimApp may name. Without it, whoever may write a ZimApp could have the operator send
-// signed requests to any address it can reach.
+// EndpointPolicy says which endpoints a ZimApp may name. Without it, whoever may write a ZimApp could have the
+// operator send signed requests to any address it can reach.
 type EndpointPolicy struct {
 	// AllowedHosts are host names, with port or without, that are admitted besides those of the vendor.
 	AllowedHosts []string
 	// AllowInsecure admits http, and every host: for simulators.
 	AllowInsecure bool
+}
+
+// endpointOf returns the address that a ZimApp's calls go to.
+func endpointOf(object *zimv1alpha1.ZimApp) string {
+	if object.Spec.Endpoint == "" {
+		return zimv1alpha1.DefaultEndpoint
+	}
+	return object.Spec.Endpoint
 }
 
 // check returns an error that says what to change if the endpoint is not admitted.

@@ -11,8 +11,8 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// defaultDestroyDelay is sent for a ZimRoom without destroyDelay: the longest that ZIM allows, because leaving it out would
-// have ZIM destroy the empty room at once.
+// defaultDestroyDelay is sent for a ZimRoom without destroyDelay: the longest that ZIM allows, because leaving it out
+// would have ZIM destroy the empty room at once.
 const defaultDestroyDelay = 3 * time.Hour
 
 func destroyDelayOf(room *zimv1alpha1.ZimRoom) time.Duration {
@@ -38,12 +38,40 @@ func createRequest(room *zimv1alpha1.ZimRoom, fromUserID string) zim.CreateRoomR
 	return request
 }
 
-// ensureRoom brings the room to what is declared, and records in status what ZIM confirmed on the way, also when it fails.
+// lostCreateAge is how long a CreateRoom without an answer may explain that the room exists.
+const lostCreateAge = 2 * time.Minute
+
+// youngDeath is the age under which a room that is found missing is not created again at once: that would never end.
+const youngDeath = 5 * time.Second
+
+// Errors that are no answer of ZIM alone: see causeStillThere and causeDiedYoung.
+var (
+	errStillThere = errors.New("the room that was destroyed is still there")
+	errDiedYoung  = errors.New("the room vanished right after its creation")
+)
+
+// ensureDeclared brings the room to what is declared, and records in status what ZIM confirmed on the way, also when
+// it fails. If room and attributes are as declared, it returns why name and delay have to wait, if they do.
+func (p *pass) ensureDeclared(ctx context.Context) (waits *cause, err error) {
+	if err := p.ensureRoom(ctx); err != nil {
+		return nil, err
+	}
+	waits, err = p.ensureReplaced(ctx)
+	if zim.ClassOf(err) == zim.ClassRoomMissing {
+		err = p.ensureRoom(ctx) // It went by itself: it comes back as declared.
+	}
+	return waits, err
+}
+
+// ensureRoom brings room and attributes to what is declared.
 func (p *pass) ensureRoom(ctx context.Context) error {
 	err := p.ensureOnce(ctx)
 	if zim.ClassOf(err) == zim.ClassRoomMissing {
 		// The room went between CreateRoom and the look at its attributes.
 		p.missing = true
+		if created := p.room.Status.Room.CreatedTime; created != nil && p.clock.Since(created.Time) < youngDeath {
+			return errDiedYoung
+		}
 		err = p.ensureOnce(ctx)
 	}
 	return err
@@ -58,10 +86,10 @@ func (p *pass) ensureOnce(ctx context.Context) error {
 	return p.ensureAttributes(ctx)
 }
 
-// ensureExists creates the room if it does not exist. It returns true if the room was there before, so that its attributes are
-// to be looked at.
+// ensureExists creates the room if it does not exist. It returns true if the room was there before, so that its
+// attributes are to be looked at.
 func (p *pass) ensureExists(ctx context.Context) (bool, error) {
-	request := createRequest(p.room, p.app.fromUserID)
+	request := createRequest(p.room, p.operatorUser())
 	var response zim.CreateRoomResponse
 	err := p.caller.call(ctx, zim.ActionCreateRoom, func(ctx context.Context, client *zim.Client) (err error) {
 		response, err = client.CreateRoom(ctx, request)
@@ -69,22 +97,23 @@ func (p *pass) ensureExists(ctx context.Context) (bool, error) {
 	})
 	switch zim.ClassOf(err) {
 	case zim.ClassOK:
-		p.recordCreated(request, response.AttributeSeq, p.clock.Now())
+		p.created = &lostCreate{request: request, time: p.clock.Now(), certain: true}
+		p.recordCreated(request, response.AttributeSeq, p.created.time)
 		return false, nil
 	case zim.ClassRoomExists:
-		p.recordExists()
-		return true, nil
+		return true, p.recordExists()
 	case zim.ClassRoomQuota:
 		return p.existsDespiteQuota(ctx, err)
+	default:
+		if isMaybeDone(err) {
+			p.memory.lostCreate = &lostCreate{request: request, time: p.clock.Now()}
+		}
+		return false, err
 	}
-	if lost, ok := errors.AsType[*zim.Error](err); ok && lost.MaybeDone {
-		p.memory.lostCreate = &lostCreate{request: request, time: p.clock.Now()}
-	}
-	return false, err
 }
 
-// existsDespiteQuota asks whether a room that was confirmed is still there when ZIM says that there are too many: it may check
-// the number before the id.
+// existsDespiteQuota asks whether a room that was confirmed is still there when ZIM says that there are too many: it
+// may check the number before the id.
 func (p *pass) existsDespiteQuota(ctx context.Context, quotaErr error) (bool, error) {
 	if p.room.Status.Room == nil {
 		return false, quotaErr
@@ -99,8 +128,9 @@ func (p *pass) existsDespiteQuota(ctx context.Context, quotaErr error) (bool, er
 	case zim.ClassRoomMissing:
 		p.missing = true
 		return false, quotaErr
+	default:
+		return false, err
 	}
-	return false, err
 }
 
 // recordCreated writes down a room that CreateRoom has just made.
@@ -109,6 +139,7 @@ func (p *pass) recordCreated(request zim.CreateRoomRequest, attributeSeq int, at
 	record := &zimv1alpha1.RoomStatus{
 		ID:           request.RoomID,
 		AppID:        int64(p.app.account.AppID),
+		Realm:        p.app.account.Realm,
 		Origin:       zimv1alpha1.RoomOriginCreated,
 		Name:         request.RoomName,
 		DestroyDelay: metav1.Duration{Duration: request.DestroyDelay},
@@ -116,45 +147,79 @@ func (p *pass) recordCreated(request zim.CreateRoomRequest, attributeSeq int, at
 		Attributes:   applyRecord(p.room.Spec.Attributes, nil, nil),
 	}
 	if before := p.room.Status.Room; before != nil {
-		record.Recreations = before.Recreations + 1
-		p.recreated = true
+		p.replaced = p.memory.destroyed || p.memory.maybeDestroyed
+		p.recreated = !p.replaced
+		record.Recreations = before.Recreations
+		if p.recreated {
+			record.Recreations++
+		}
 	}
 	p.room.Status.Room = record
-	p.missing = false
+	p.missing, p.replacing = false, false
 	p.memory.attributeSeq = attributeSeq
 	p.memory.lostCreate = nil
+	p.memory.destroyed, p.memory.maybeDestroyed, p.memory.returns = false, false, 0
 }
 
-// recordExists writes down a room that was there before this call. It is ours all the same if a CreateRoom of this process
-// lost its answer just before.
-func (p *pass) recordExists() {
+// recordExists writes down a room that was there before this call. It is ours all the same if a CreateRoom of this
+// process lost its answer just before. One that the operator itself has just destroyed is given some time to go.
+func (p *pass) recordExists() error {
 	lost := p.memory.lostCreate
-	p.memory.lostCreate = nil
-	if p.room.Status.Room != nil {
-		return
+	p.memory.lostCreate, p.memory.maybeDestroyed = nil, false
+	if lost != nil && p.clock.Since(lost.time) > lostCreateAge {
+		lost = nil
 	}
-	if lost != nil {
-		p.recordCreated(lost.request, 0, lost.time)
-		p.room.Status.Room.Attributes = lostRecord(nil, attributeChange{set: lost.request.Attributes})
-		return
+	switch {
+	case p.memory.destroyed && p.memory.returns < returnTries:
+		p.memory.returns++
+		return errStillThere
+	case p.memory.destroyed:
+		p.memory.destroyed, p.memory.returns = false, 0
+		p.missing, p.replacing = false, false
+		p.recordForeign()
+	case lost != nil && (lost.certain || p.room.Status.Room == nil):
+		p.recordLost(lost)
+	case p.room.Status.Room != nil:
+		p.maybeCreated = lost
+	default:
+		p.room.Status.Room = &zimv1alpha1.RoomStatus{
+			ID: p.room.Spec.ID, AppID: int64(p.app.account.AppID), Realm: p.app.account.Realm,
+		}
+		p.recordForeign()
 	}
-	p.room.Status.Room = &zimv1alpha1.RoomStatus{
-		ID:           p.room.Spec.ID,
-		AppID:        int64(p.app.account.AppID),
-		Origin:       zimv1alpha1.RoomOriginAdopted,
-		Name:         p.room.Spec.Name,
-		DestroyDelay: metav1.Duration{Duration: destroyDelayOf(p.room)},
-	}
+	return nil
 }
 
-// noteSequence watches the count of attribute changes. It only grows in the life of a room: a lower one means that the room is
-// another one, which others created under the same id.
+// recordLost writes down a room that this operator created in an earlier pass.
+func (p *pass) recordLost(lost *lostCreate) {
+	p.recordCreated(lost.request, 0, lost.time)
+	p.room.Status.Room.Attributes = lostRecord(nil, attributeChange{set: lost.request.Attributes})
+}
+
+// recordForeign writes down that others created the live room. Its name and delay are taken to be those declared: ZIM
+// cannot be asked.
+func (p *pass) recordForeign() {
+	record := p.room.Status.Room
+	record.Origin, record.CreatedTime = zimv1alpha1.RoomOriginAdopted, nil
+	record.Name, record.DestroyDelay.Duration = p.room.Spec.Name, destroyDelayOf(p.room)
+}
+
+// noteSequence watches the count of attribute changes. It only grows in the life of a room: a lower one means that
+// the room is another one, which others created under the same id.
 func (p *pass) noteSequence(sequence int) {
-	if sequence < p.memory.attributeSeq {
-		record := p.room.Status.Room
-		record.Origin, record.CreatedTime = zimv1alpha1.RoomOriginAdopted, nil
-		record.Name, record.DestroyDelay.Duration = p.room.Spec.Name, destroyDelayOf(p.room)
+	switch {
+	case sequence >= p.memory.attributeSeq:
+	case p.maybeCreated != nil: // By this operator: only the answer got lost.
+		p.recordLost(p.maybeCreated)
+	default:
+		p.recordForeign()
 		p.replacedByOthers = true
 	}
 	p.memory.attributeSeq = sequence
+}
+
+// isMaybeDone tells whether ZIM may have carried out a call that failed.
+func isMaybeDone(err error) bool {
+	failed, ok := errors.AsType[*zim.Error](err)
+	return ok && failed.MaybeDone
 }

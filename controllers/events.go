@@ -14,7 +14,8 @@ import (
 // Reasons of events that are no reasons of conditions.
 const (
 	eventRoomRecreated    = "RoomRecreated"
-	eventRoomReplaced     = "RoomReplacedByOthers"
+	eventReplaced         = "RoomReplaced"
+	eventReplacedByOthers = "RoomReplacedByOthers"
 	eventAttributesMended = "AttributesRestored"
 	eventRoomDestroyed    = "RoomDestroyed"
 	eventRoomLeftBehind   = "RoomLeftBehind"
@@ -27,12 +28,14 @@ const (
 	actionDelete    = "Delete"
 )
 
-// eventNotes are the texts of events. They are constant, so that the API server can count repetitions instead of keeping
-// each; the conditions have the details.
+// eventNotes are the texts of events. They are constant, so that the API server can count repetitions instead of
+// keeping each; the conditions have the details.
 var eventNotes = map[string]string{
 	zimv1alpha1.ReasonRoomCreated:           "The room exists with the declared attributes.",
 	zimv1alpha1.ReasonRoomAdopted:           "The room existed before and has the declared attributes.",
 	zimv1alpha1.ReasonRoomMissing:           "The room is gone and could not be created again yet.",
+	zimv1alpha1.ReasonReplacing:             "The room was destroyed to be replaced, and is not back yet.",
+	zimv1alpha1.ReasonUnverified:            "The room could not be looked at for three intervals.",
 	zimv1alpha1.ReasonRateLimited:           "A frequency limit of ZIM makes the room wait.",
 	zimv1alpha1.ReasonZIMUnavailable:        "ZIM gave no usable answer.",
 	zimv1alpha1.ReasonAppNotFound:           "The ZimApp does not exist.",
@@ -59,10 +62,11 @@ var eventNotes = map[string]string{
 	zimv1alpha1.ReasonInUse:               "ZimRooms still use the ZimApp.",
 
 	eventRoomRecreated:    "The room was gone and was created again.",
-	eventRoomReplaced:     "Others created the room again under the same id.",
+	eventReplaced:         "The room was destroyed and created anew with the declared name and delay.",
+	eventReplacedByOthers: "Others created the room again under the same id.",
 	eventAttributesMended: "Attributes differed from what is declared and were set again.",
 	eventRoomDestroyed:    "The room was destroyed.",
-	eventRoomLeftBehind:   "The room could not be destroyed and is left behind: ZIM removes it when it has been empty for its destroyDelay.",
+	eventRoomLeftBehind:   "The room could not be destroyed: ZIM removes it when it has been empty for its delay.",
 	eventHandedOver:       "The room was handed over to another ZimRoom.",
 }
 
@@ -72,8 +76,12 @@ func (r *ZimRoomReconciler) emitEvents(ctx context.Context, p *pass) {
 		ctrl.LoggerFrom(ctx).Info("Created a missing room again", "roomID", p.room.Spec.ID)
 		r.emit(p.room, corev1.EventTypeWarning, eventRoomRecreated, actionReconcile)
 	}
+	if p.replaced {
+		ctrl.LoggerFrom(ctx).Info("Replaced the room", "roomID", p.room.Spec.ID)
+		r.emit(p.room, corev1.EventTypeNormal, eventReplaced, actionReconcile)
+	}
 	if p.replacedByOthers {
-		r.emit(p.room, corev1.EventTypeWarning, eventRoomReplaced, actionReconcile)
+		r.emit(p.room, corev1.EventTypeWarning, eventReplacedByOthers, actionReconcile)
 	}
 	if p.attributesMended && isCurrent(p.base) {
 		r.emit(p.room, corev1.EventTypeNormal, eventAttributesMended, actionReconcile)

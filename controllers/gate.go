@@ -19,8 +19,8 @@ const (
 	workersPerAccount = 0.4
 )
 
-// gate lets a bounded number of passes of each account call ZIM at a time. A pass that finds no place ends at once: its object
-// stands in the account's line, holding no worker, and is woken when its place is free.
+// gate lets a bounded number of passes of each account call ZIM at a time. A pass that finds no place ends at once:
+// its object stands in the account's line, holding no worker, and is woken when its place is free.
 type gate struct {
 	wake    func(...reconcile.Request)
 	workers int
@@ -70,8 +70,8 @@ func (v *visit) admit(account zim.Account, requestsPerSecond int) bool {
 	return v.inside
 }
 
-// leave gives the object's place, if it has one, to the next in line, also if the pass did not need it. A place that became
-// free for the object while this visit was already turned away is kept for the next.
+// leave gives the object's place, if it has one, to the next in line, also if the pass did not need it. A place that
+// became free for the object while this visit was already turned away is kept for the next.
 func (v *visit) leave() {
 	if v.inside {
 		v.gate.wake(v.gate.handOn(v.request)...)
@@ -81,6 +81,9 @@ func (v *visit) leave() {
 func (g *gate) admit(account zim.Account, requestsPerSecond int, request reconcile.Request) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.places[request] != nil {
+		return true // It was called between enter and now.
+	}
 	queue := g.lines[account]
 	if queue == nil {
 		queue = &line{members: map[reconcile.Request]struct{}{}}
@@ -92,7 +95,7 @@ func (g *gate) admit(account zim.Account, requestsPerSecond int, request reconci
 		g.places[request] = queue
 		return true
 	}
-	if _, waits := queue.members[request]; !waits && g.places[request] == nil {
+	if _, waits := queue.members[request]; !waits {
 		queue.members[request] = struct{}{}
 		queue.waiting = append(queue.waiting, request)
 	}

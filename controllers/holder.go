@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// findHolder returns the ZimRoom that has the room: the oldest of those that name it in the account. It is the given one
-// unless there is an older one.
+// findHolder returns the ZimRoom that has the room: the oldest of those that name it in the account. It is the given
+// one unless there is an older one.
 func (r *ZimRoomReconciler) findHolder(
 	ctx context.Context, room *zimv1alpha1.ZimRoom, account zim.Account,
 ) (*zimv1alpha1.ZimRoom, error) {
@@ -24,7 +24,7 @@ func (r *ZimRoomReconciler) findHolder(
 	holder := room
 	for i := range sameID.Items {
 		other := &sameID.Items[i]
-		if other.UID == room.UID || !isOlder(other, holder) {
+		if other.UID == room.UID || !isOlder(other, holder) || hasLetGo(other) {
 			continue
 		}
 		in, err := r.speaksFor(ctx, other, account)
@@ -38,38 +38,28 @@ func (r *ZimRoomReconciler) findHolder(
 	return holder, nil
 }
 
-// speaksFor tells whether a ZimRoom's app has been accepted by ZIM for the account. One that has not been holds nothing and
-// blocks nobody: anyone may write somebody else's AppID into a ZimApp.
+// hasLetGo tells whether a ZimRoom is being deleted and has done with its room; the finalizer of others may hold it
+// longer.
+func hasLetGo(room *zimv1alpha1.ZimRoom) bool {
+	return !room.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(room, zimv1alpha1.Finalizer)
+}
+
+// speaksFor tells whether a ZimRoom's app has been accepted by ZIM for the account. One that has not been holds
+// nothing and blocks nobody: anyone may write somebody else's AppID into a ZimApp. It fails with errUnseenApp while
+// nobody can tell.
 func (r *ZimRoomReconciler) speaksFor(
 	ctx context.Context, room *zimv1alpha1.ZimRoom, account zim.Account,
 ) (bool, error) {
 	found, err := r.apps.resolve(ctx, room)
-	if err != nil || found.name == (types.NamespacedName{}) {
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if found.app != nil {
+	case found.app != nil:
 		return found.app.accepted && found.app.account == account, nil
+	case found.unseen && found.account == account:
+		return false, errUnseenApp
 	}
-	if !found.unseen {
-		return false, nil
-	}
-	return r.acceptedBefore(ctx, found.name, account)
-}
-
-// acceptedBefore judges a ZimApp over which this process has made no pass yet by its status.
-func (r *ZimRoomReconciler) acceptedBefore(
-	ctx context.Context, name types.NamespacedName, account zim.Account,
-) (bool, error) {
-	var object zimv1alpha1.ZimApp
-	if err := r.Get(ctx, name, &object); err != nil {
-		return false, client.IgnoreNotFound(err)
-	}
-	found, err := zim.AccountAt(object.Spec.Endpoint, uint32(object.Spec.AppID)) //nolint:gosec // The CRD bounds it.
-	if err != nil {
-		return false, nil //nolint:nilerr // An endpoint that is none belongs to no account.
-	}
-	accepted := object.Status.AcceptedSecretVersion != "" && object.Status.ObservedGeneration == object.Generation
-	return accepted && found == account, nil
+	return false, nil
 }
 
 // isOlder orders ZimRooms by creation, then by namespace and name, so that every pass comes to the same holder.

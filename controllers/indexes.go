@@ -19,7 +19,7 @@ const (
 	// roomPinnedAppIndex finds ZimRooms by the ZimApp with which they were confirmed.
 	roomPinnedAppIndex = "status.appRef"
 	// appSecretIndex finds ZimApps by the Secret they name.
-	appSecretIndex = "spec.serverSecretRef.name"
+	appSecretIndex = "spec.serverSecretRef.name" //nolint:gosec // The name of a field.
 )
 
 // SetupIndexes adds the indexes that both reconcilers need to the manager's cache.

@@ -289,7 +289,7 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 		MaxConcurrentReconciles: 10,
 	}).SetupWithManager(manager)).To(Succeed())
 
-	running, cancel := context.WithCancel(context.Background())
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx)) // It outlives the node that starts it.
 	stopped := make(chan error, 1)
 	go func() { stopped <- manager.Start(running) }()
 	ended := false

@@ -25,6 +25,11 @@ func beStalled(reason string) types.GomegaMatcher {
 	return haveCondition(zimv1alpha1.StalledCondition, metav1.ConditionTrue, reason)
 }
 
+// bePending matches a ZimRoom whose name or delay waits, for a reason.
+func bePending(reason string) types.GomegaMatcher {
+	return haveCondition(zimv1alpha1.ReplacementPendingCondition, metav1.ConditionTrue, reason)
+}
+
 func haveCondition(conditionType string, status metav1.ConditionStatus, reason string) types.GomegaMatcher {
 	return WithTransform(conditionsOf, ContainElement(And(
 		HaveField("Type", conditionType), HaveField("Status", status), HaveField("Reason", reason))))

@@ -24,6 +24,15 @@ type roomMemory struct {
 	failures int
 	// attributeSeq is the count of attribute changes last seen in the live room.
 	attributeSeq int
+	// destroyed: this operator destroyed the room to create it anew, and it is not back. returns counts how often ZIM has
+	// said since that it exists.
+	destroyed bool
+	returns   int
+	// maybeDestroyed: the answer to such a DestroyRoom got lost.
+	maybeDestroyed bool
+	// destroyTried: DestroyRoom has been sent because the ZimRoom is being deleted. gone: it has succeeded, and only the
+	// finalizer is left.
+	destroyTried, gone bool
 	// lostCreate is a CreateRoom that may have been carried out although its answer got lost.
 	lostCreate *lostCreate
 	// written is the object as the operator last wrote it, until the cache has caught up.
@@ -37,14 +46,25 @@ type attempt struct {
 	appRevision string
 }
 
-// lostCreate remembers what a CreateRoom without an answer would have created.
+// lostCreate remembers what a CreateRoom made that status knows nothing of.
 type lostCreate struct {
 	request zim.CreateRoomRequest
 	time    time.Time
+	// certain: ZIM answered 0, and only the status could not be written. Otherwise the answer got lost.
+	certain bool
 }
 
-// memories holds a roomMemory for each ZimRoom. It is safe for concurrent use; a roomMemory itself belongs to the one pass that
-// the controller runs for its object at a time.
+// unwritten notes that the status could not be written: the next pass is due at once, and must know what this one
+// created.
+func (m *roomMemory) unwritten(created *lostCreate, now time.Time) {
+	m.tried, m.nextLook = attempt{}, now
+	if created != nil {
+		m.lostCreate = created
+	}
+}
+
+// memories holds a roomMemory for each ZimRoom. It is safe for concurrent use; a roomMemory itself belongs to the one
+// pass that the controller runs for its object at a time.
 type memories struct {
 	mu    sync.Mutex
 	rooms map[types.NamespacedName]*roomMemory
@@ -72,8 +92,9 @@ func (m *memories) forget(name types.NamespacedName) {
 	delete(m.rooms, name)
 }
 
-// newest returns the cached object, or the one that the operator wrote if the cache does not have it yet. Without this the pass
-// that the operator's own first write wakes would not see the confirmed room, and take it for somebody else's.
+// newest returns the cached object, or the one that the operator wrote if the cache does not have it yet. Without
+// this the pass that the operator's own first write wakes would not see the confirmed room, and take it for somebody
+// else's.
 func (m *roomMemory) newest(cached *zimv1alpha1.ZimRoom) *zimv1alpha1.ZimRoom {
 	if m.written == nil {
 		return cached

@@ -16,6 +16,10 @@ type situation struct {
 	confirmed bool
 	// missing: ZIM said that the confirmed room is gone, and it has not come back since.
 	missing bool
+	// replacing: it is missing because the operator destroyed it, to create it anew.
+	replacing bool
+	// unverified: nobody could look at the room for so long that what was known counts no more.
+	unverified bool
 	// current: Ready is True for this generation, and nothing else is under way.
 	current bool
 }
@@ -27,8 +31,11 @@ type cause struct {
 	message string
 	// retry says when to come back; nil: when something changes.
 	retry *backoff
-	// status of Ready for a room that was never confirmed: False if it is known not to be as declared, Unknown if nobody knows.
+	// status of Ready for a room that was never confirmed: False if it is known not to be as declared, Unknown if nobody
+	// knows.
 	status metav1.ConditionStatus
+	// atSlot: come back at the room's next slot.
+	atSlot bool
 	// definite: ZIM has judged what is declared, so Ready says it even for a room that was confirmed before.
 	definite bool
 	// stalled: only an edit, or a request to look again, can help.
@@ -37,8 +44,8 @@ type cause struct {
 	freezes bool
 }
 
-// causes is the table of what follows from a failed call, but for what depends on the situation (see outcomeOf). It has a row for
-// every class that can end a pass; RoomExists and OK never do.
+// causes is the table of what follows from a failed call, but for what depends on the situation (see outcomeOf). It
+// has a row for every class that can end a pass; RoomExists and OK never do.
 var causes = map[zim.Class]cause{
 	zim.ClassThrottled: {
 		reason: zimv1alpha1.ReasonRateLimited, status: metav1.ConditionFalse, retry: &throttledBackoff,
@@ -81,6 +88,25 @@ var causes = map[zim.Class]cause{
 	},
 }
 
+// Causes that are no answer of ZIM alone.
+var (
+	// causeStillThere is for a room that ZIM calls existing right after the operator destroyed it.
+	causeStillThere = cause{
+		reason: zimv1alpha1.ReasonReplacing, status: metav1.ConditionFalse, retry: &returnBackoff,
+		message: "ZIM has not let go of the destroyed room yet. It is tried again.",
+	}
+	// causeDiedYoung is for a room that went within seconds of its creation: creating it again at once would never end.
+	causeDiedYoung = cause{
+		reason: zimv1alpha1.ReasonRoomMissing, status: metav1.ConditionFalse, atSlot: true,
+		message: "The room vanished right after its creation. It is created again at the next verification.",
+	}
+	// causeForeignUser is for a manifest that names an operator user where it may not.
+	causeForeignUser = cause{
+		reason: zimv1alpha1.ReasonInvalidParameter, status: metav1.ConditionFalse, definite: true, stalled: true,
+		message: "spec.fromUserID may be set only in the namespace of the ZimApp: remove it.",
+	}
+)
+
 // causeOf returns what a failed call means for the room.
 func causeOf(err error) cause {
 	if rejected, ok := errors.AsType[*rejectedAttributesError](err); ok {
@@ -88,6 +114,12 @@ func causeOf(err error) cause {
 			reason: zimv1alpha1.ReasonAttributesRejected, message: rejected.message(),
 			status: metav1.ConditionFalse, retry: &refusedBackoff, definite: true,
 		}
+	}
+	switch {
+	case errors.Is(err, errStillThere):
+		return causeStillThere
+	case errors.Is(err, errDiedYoung):
+		return causeDiedYoung
 	}
 	class := zim.ClassOf(err)
 	found, known := causes[class]
@@ -99,11 +131,22 @@ func causeOf(err error) cause {
 		found.message = fmt.Sprintf("%v: correct the manifest.", err)
 	case zim.ClassTransient:
 		found.message = fmt.Sprintf("%v. It is tried again.", err)
+	default: // The table has a constant message.
 	}
 	return found
 }
 
-// causeOfObstacle returns what an unusable ZimApp means for the room. No call was made; the room is woken when that changes.
+// causeOfPending returns why a replacement waits when a call for it failed. The room itself is as it was.
+func causeOfPending(err error) *cause {
+	why := causeOf(err)
+	if why.retry == nil {
+		why.retry = &transientBackoff
+	}
+	return &why
+}
+
+// causeOfObstacle returns what an unusable ZimApp means for the room. No call was made; the room is woken when that
+// changes.
 func causeOfObstacle(o *obstacle) cause {
 	return cause{reason: o.reason, message: o.message, status: metav1.ConditionFalse}
 }
@@ -121,11 +164,16 @@ type outcome struct {
 	handled bool
 	// answered: ZIM confirmed all that is declared.
 	answered bool
-	// retry says when to come back; nil: at the next slot, or when something changes.
-	retry *backoff
+	// pending says why the declared name or delay wait.
+	pending *verdict
+	// retry and atSlot say when to come back; neither: as the room's plan says if ZIM answered, else when something
+	// changes.
+	retry  *backoff
+	atSlot bool
 }
 
-// keepStatus leaves the status of a condition, and the generation it was judged for, as they are; False if there is none.
+// keepStatus leaves the status of a condition, and the generation it was judged for, as they are; False if there is
+// none.
 const keepStatus metav1.ConditionStatus = ""
 
 // verdict is a condition without the bookkeeping.
@@ -135,11 +183,11 @@ type verdict struct {
 	message string
 }
 
-// outcomeOf says what a cause does to the conditions in each situation. What is known to be as declared stays Ready while
-// nobody can look: a verification that fails writes nothing.
+// outcomeOf says what a cause does to the conditions in each situation. What is known to be as declared stays Ready
+// while nobody can look: a verification that fails writes nothing.
 func outcomeOf(at situation, why cause) outcome {
-	result := outcome{retry: why.retry}
-	if at.confirmed && at.current && !at.missing && !why.definite {
+	result := outcome{retry: why.retry, atSlot: why.atSlot}
+	if at.confirmed && at.current && !at.missing && !at.unverified && !why.definite {
 		result.silent = true
 		return result
 	}
@@ -149,24 +197,41 @@ func outcomeOf(at situation, why cause) outcome {
 	} else {
 		result.reconciling = progress
 	}
-	switch {
-	case why.definite:
-		result.ready = &verdict{status: metav1.ConditionFalse, reason: why.reason, message: why.message}
-	case at.missing && why.reason == zimv1alpha1.ReasonRoomQuotaExceeded:
-		result.ready = &verdict{status: metav1.ConditionFalse, reason: why.reason, message: why.message}
-	case at.missing:
-		result.ready = &verdict{
-			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRoomMissing,
-			message: "The room is gone and could not be created again yet.",
-		}
-	case !at.confirmed:
-		result.ready = &verdict{status: why.status, reason: why.reason, message: why.message}
-	}
+	result.ready = readyFor(at, why)
 	return result
 }
 
-// confirmedOutcome is that of a pass which found or made everything as declared.
-func confirmedOutcome(origin zimv1alpha1.RoomOrigin) outcome {
+// readyFor returns the new Ready condition; nil leaves it untouched.
+func readyFor(at situation, why cause) *verdict {
+	itself := &verdict{status: metav1.ConditionFalse, reason: why.reason, message: why.message}
+	switch {
+	case why.definite, at.missing && why.reason == zimv1alpha1.ReasonRoomQuotaExceeded:
+		return itself
+	case at.missing && at.replacing:
+		return &verdict{
+			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonReplacing,
+			message: "The room was destroyed to get its declared name and delay, and could not be created again yet.",
+		}
+	case at.missing:
+		return &verdict{
+			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRoomMissing,
+			message: "The room is gone and could not be created again yet.",
+		}
+	case at.confirmed && at.current && at.unverified:
+		return &verdict{
+			status: metav1.ConditionUnknown, reason: zimv1alpha1.ReasonUnverified,
+			message: "The room could not be looked at for three intervals.",
+		}
+	case !at.confirmed:
+		itself.status = why.status
+		return itself
+	}
+	return nil
+}
+
+// confirmedOutcome is that of a pass which found or made room and attributes as declared; name and delay may have to
+// wait.
+func confirmedOutcome(origin zimv1alpha1.RoomOrigin, waits *cause) outcome {
 	ready := &verdict{
 		status: metav1.ConditionTrue, reason: zimv1alpha1.ReasonRoomCreated,
 		message: "The room exists with the declared attributes.",
@@ -175,7 +240,12 @@ func confirmedOutcome(origin zimv1alpha1.RoomOrigin) outcome {
 		ready.reason = zimv1alpha1.ReasonRoomAdopted
 		ready.message = "The room existed before, and has the declared attributes."
 	}
-	return outcome{ready: ready, handled: true, answered: true}
+	result := outcome{ready: ready, handled: true, answered: true}
+	if waits != nil {
+		result.pending = &verdict{status: metav1.ConditionTrue, reason: waits.reason, message: waits.message}
+		result.retry = waits.retry
+	}
+	return result
 }
 
 // duplicateOutcome is that of a ZimRoom whose room another one has.

@@ -101,6 +101,17 @@ func TestOutcomeOf(t *testing.T) {
 		"confirmed, room quota, not known missing": {
 			situation{confirmed: true, current: true}, causes[zim.ClassRoomQuota], want{Silent: true},
 		},
+		"destroyed by us, not back": {
+			situation{confirmed: true, missing: true, replacing: true}, throttled,
+			want{Ready: "False Replacing", Reconciling: "RateLimited"},
+		},
+		"verification, nobody could look for long": {
+			situation{confirmed: true, current: true, unverified: true}, throttled,
+			want{Ready: "Unknown Unverified", Reconciling: "RateLimited"},
+		},
+		"edit, nobody could look for long": {
+			situation{confirmed: true, unverified: true}, throttled, want{Reconciling: "RateLimited"},
+		},
 		"refused manifest, never confirmed": {
 			situation{}, causes[zim.ClassInvalid], want{Ready: "False InvalidParameter", Stalled: "InvalidParameter"},
 		},

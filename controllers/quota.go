@@ -9,21 +9,22 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// roomQuota remembers which ZimRooms wait for their account to have room for one more, so that one of them is woken for each
-// room that goes. It is safe for concurrent use.
+// roomQuota remembers which ZimRooms wait for their account to have room for one more, so that one of them is called
+// for each room that goes. It is safe for concurrent use.
 type roomQuota struct {
 	wake func(...reconcile.Request)
 
 	mu      sync.Mutex
 	waiting map[zim.Account][]reconcile.Request
-	called  map[reconcile.Request]bool
+	// called are those that may try, until they do.
+	called map[reconcile.Request]zim.Account
 }
 
 func newRoomQuota(wake func(...reconcile.Request)) *roomQuota {
 	return &roomQuota{
 		wake:    wake,
 		waiting: map[zim.Account][]reconcile.Request{},
-		called:  map[reconcile.Request]bool{},
+		called:  map[reconcile.Request]zim.Account{},
 	}
 }
 
@@ -36,7 +37,7 @@ func (q *roomQuota) wait(account zim.Account, request reconcile.Request) {
 	}
 }
 
-// free wakes the first in line after a room of the account went.
+// free calls the first in line after a room of the account went.
 func (q *roomQuota) free(account zim.Account) {
 	q.mu.Lock()
 	line := q.waiting[account]
@@ -46,16 +47,41 @@ func (q *roomQuota) free(account zim.Account) {
 	}
 	first := line[0]
 	q.waiting[account] = line[1:]
-	q.called[first] = true
+	q.called[first] = account
 	q.mu.Unlock()
 	q.wake(first)
 }
 
-// takeCall tells, once, whether the ZimRoom was woken because there is room for it.
-func (q *roomQuota) takeCall(request reconcile.Request) bool {
+// isCalled tells whether there may be room for the ZimRoom.
+func (q *roomQuota) isCalled(request reconcile.Request) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	called := q.called[request]
-	delete(q.called, request)
+	_, called := q.called[request]
 	return called
+}
+
+// take ends the wait of a ZimRoom that tries now.
+func (q *roomQuota) take(request reconcile.Request) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.remove(request)
+}
+
+// leave ends the wait of a ZimRoom that is gone. If it was called, the next in line is called instead.
+func (q *roomQuota) leave(request reconcile.Request) {
+	q.mu.Lock()
+	account, called := q.called[request]
+	q.remove(request)
+	q.mu.Unlock()
+	if called {
+		q.free(account)
+	}
+}
+
+// remove needs the lock.
+func (q *roomQuota) remove(request reconcile.Request) {
+	delete(q.called, request)
+	for account, line := range q.waiting {
+		q.waiting[account] = slices.DeleteFunc(line, func(r reconcile.Request) bool { return r == request })
+	}
 }

@@ -83,10 +83,10 @@ var _ = Describe("The ZimApp of a ZimRoom", func() {
 	It("may not be asked for in another namespace, whether or not it exists there", func(ctx context.Context) {
 		room := applyElsewhere(ctx)
 		w.pass(ctx, room)
-		missing := conditionOf(w.get(ctx, room).Status.Conditions, "Ready")
+		missing := readyOf(w.get(ctx, room).Status.Conditions)
 		w.createApp(ctx, w.namespace)
 		w.pass(ctx, room)
-		existing := conditionOf(w.get(ctx, room).Status.Conditions, "Ready")
+		existing := readyOf(w.get(ctx, room).Status.Conditions)
 		Expect(missing.Reason).To(Equal(zimv1alpha1.ReasonAppNotAllowed))
 		Expect(existing).To(Equal(missing))
 	})
@@ -112,7 +112,7 @@ var _ = Describe("The ZimApp of a ZimRoom", func() {
 		BeforeEach(func(ctx context.Context) {
 			platform = createNamespace(ctx, nil)
 			w.options.OperatorNamespace = platform
-			w.options.Client = indexedClient(ctx, countWrites(w.writes), platform)
+			w.options.Client = indexedClient(ctx, w.writer(), platform)
 			w.restartOperator()
 		})
 

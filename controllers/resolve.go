@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
 // appResolver finds the ZimApp of a ZimRoom. Its answers come from the cache alone.
@@ -19,6 +21,8 @@ type appResolver struct {
 	reader            client.Reader
 	registry          *appRegistry
 	operatorNamespace string
+	// watched are the namespaces that the operator sees; empty: all.
+	watched []string
 }
 
 // resolution is the ZimApp of a ZimRoom, or what is in the way.
@@ -26,6 +30,8 @@ type resolution struct {
 	name types.NamespacedName
 	// app is set if the ZimRoom may use it and a pass over it was made; it need not be usable.
 	app *app
+	// account is what the ZimApp says it belongs to, accepted or not.
+	account zim.Account
 	// deleting is true if the ZimApp is being deleted.
 	deleting bool
 	// unseen is true if the ZimApp exists but no pass over it was made yet by this process.
@@ -40,8 +46,8 @@ type obstacle struct {
 	message string
 }
 
-// resolve finds the ZimApp: the one that the room was confirmed with; else spec.appRef; else "default" of the room's namespace;
-// else "default" of the operator's.
+// resolve finds the ZimApp: the one that the room was confirmed with; else spec.appRef; else "default" of the room's
+// namespace; else "default" of the operator's.
 func (r *appResolver) resolve(ctx context.Context, room *zimv1alpha1.ZimRoom) (resolution, error) {
 	candidates := appCandidates(room, r.operatorNamespace)
 	found := resolution{name: candidates[0]}
@@ -62,8 +68,8 @@ func (r *appResolver) resolve(ctx context.Context, room *zimv1alpha1.ZimRoom) (r
 	return found, nil
 }
 
-// isMissing tells whether the next candidate is to be tried. A default app of the operator's namespace that does not allow the
-// room's is as good as none.
+// isMissing tells whether the next candidate is to be tried. A default app of the operator's namespace that does not
+// allow the room's is as good as none.
 func isMissing(o *obstacle) bool {
 	return o.reason == zimv1alpha1.ReasonAppNotFound || o.reason == zimv1alpha1.ReasonAppNotAllowed
 }
@@ -71,6 +77,10 @@ func isMissing(o *obstacle) bool {
 // lookUp judges one ZimApp for a room.
 func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, found resolution) (resolution, error) {
 	foreign := found.name.Namespace != room.Namespace
+	if len(r.watched) > 0 && !slices.Contains(r.watched, found.name.Namespace) {
+		found.obstacle = notAllowed(found.name) // As good as not allowed: its owner's operator is another one.
+		return found, nil
+	}
 	var object zimv1alpha1.ZimApp
 	err := r.reader.Get(ctx, found.name, &object)
 	switch {
@@ -97,11 +107,12 @@ func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, fou
 			return found, nil
 		}
 	}
-	if confirmed := room.Status.Room; confirmed != nil && confirmed.AppID != object.Spec.AppID {
+	found.account, err = zim.AccountAt(endpointOf(&object), uint32(object.Spec.AppID)) //nolint:gosec // The CRD bounds it.
+	if home, confirmed := homeOf(room); err == nil && confirmed && home != found.account {
 		found.obstacle = &obstacle{
 			reason: zimv1alpha1.ReasonAppNotFound,
-			message: fmt.Sprintf("ZimApp %s has AppID %d now, but the room lives in %d: apply the ZimRoom anew to move it.",
-				found.name, object.Spec.AppID, confirmed.AppID),
+			message: fmt.Sprintf("ZimApp %s is of account %s now, but the room lives in %s: apply the ZimRoom anew to move it.",
+				found.name, found.account, home),
 		}
 		return found, nil
 	}
@@ -115,6 +126,15 @@ func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, fou
 		}
 	}
 	return found, nil
+}
+
+// homeOf returns the account in which a confirmed room lives.
+func homeOf(room *zimv1alpha1.ZimRoom) (account zim.Account, confirmed bool) {
+	live := room.Status.Room
+	if live == nil {
+		return zim.Account{}, false
+	}
+	return zim.Account{Realm: live.Realm, AppID: uint32(live.AppID)}, true //nolint:gosec // Written by this operator.
 }
 
 func notAllowed(name types.NamespacedName) *obstacle {

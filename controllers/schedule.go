@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// backoff is a way of waiting before the next try: it doubles from first to limit, and varies by a fifth, so that objects that
-// failed together do not come back together.
+// backoff is a way of waiting before the next try: it doubles from first to limit, and varies by a fifth, so that
+// objects that failed together do not come back together.
 type backoff struct {
 	first time.Duration
 	limit time.Duration
@@ -42,16 +42,16 @@ func (b backoff) delay(failures int) time.Duration {
 	return time.Duration(float64(wait) * spread)
 }
 
-// nextSlot returns the next moment after now at which a room is to be verified. A room's slots come from its UID alone: load
-// is even over the interval, and a restart of the operator changes nothing. lastAnswer, if known, suppresses a slot that
-// would follow it within half an interval. The result is zero if the room is never verified.
+// nextSlot returns the next moment after now at which a room is to be verified. A room's slots come from its UID
+// alone: load is even over the interval, and a restart of the operator changes nothing. lastAnswer, if known,
+// suppresses a slot that would follow it within half an interval. The result is zero if the room is never verified.
 func nextSlot(now, lastAnswer time.Time, uid types.UID, interval time.Duration) time.Time {
 	if interval <= 0 {
 		return time.Time{}
 	}
 	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(uid)) // Never fails: see hash.Hash.
-	offset := time.Duration(hash.Sum64() % uint64(interval))
+	_, _ = hash.Write([]byte(uid))                           // Never fails: see hash.Hash.
+	offset := time.Duration(hash.Sum64() % uint64(interval)) //nolint:gosec // Less than interval.
 	phase := time.Duration(now.UnixNano() % int64(interval))
 	slot := now.Add(offset - phase)
 	if !slot.After(now) {
@@ -61,4 +61,36 @@ func nextSlot(now, lastAnswer time.Time, uid types.UID, interval time.Duration) 
 		slot = slot.Add(interval)
 	}
 	return slot
+}
+
+// A room that nobody enters dies when its delay has passed since its creation. It is looked at just after that
+// moment, and twice more, because ZIM may be late; then it must have been entered, and the prediction is spent for
+// this life.
+const (
+	// shortestPredictedDelay is the shortest delay for which a death is predicted: below, a room would be created
+	// without end.
+	shortestPredictedDelay = 5 * time.Second
+	// deathMargin is what ZIM may be late without costing a second look.
+	deathMargin = 150 * time.Millisecond
+)
+
+var deathLooks = []time.Duration{deathMargin, deathMargin + 2*time.Second, deathMargin + 10*time.Second}
+
+// nextDeathLook returns the next moment at which a room created at some time may be found dead; zero if none is left.
+// After a restart, when no answer is known, a death that lies more than an interval back is spent: its slot has seen
+// to it.
+func nextDeathLook(now, created, lastAnswer time.Time, delay, interval time.Duration) time.Time {
+	if delay < shortestPredictedDelay || interval <= 0 {
+		return time.Time{}
+	}
+	death := created.Add(delay)
+	if lastAnswer.IsZero() && now.Sub(death) > interval {
+		return time.Time{}
+	}
+	for _, after := range deathLooks {
+		if look := death.Add(after); look.After(lastAnswer) {
+			return look
+		}
+	}
+	return time.Time{}
 }

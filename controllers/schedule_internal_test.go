@@ -29,7 +29,7 @@ func TestBackoffGrowsToItsLimitAndVaries(t *testing.T) {
 
 func TestNextSlot(t *testing.T) {
 	const interval = 10 * time.Minute
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	now := testTime()
 
 	t.Run("comes once in each interval, at the same phase", func(t *testing.T) {
 		first := nextSlot(now, time.Time{}, "uid", interval)
@@ -77,4 +77,42 @@ func TestNextSlot(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+}
+
+func testTime() time.Time {
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+}
+
+func TestNextDeathLook(t *testing.T) {
+	const (
+		delay    = 10 * time.Second
+		interval = time.Minute
+	)
+	created := testTime()
+	death := created.Add(delay)
+	for name, tc := range map[string]struct {
+		now, lastAnswer time.Time
+		delay, interval time.Duration
+		want            time.Time
+	}{
+		"just created":                 {created, created, delay, interval, death.Add(deathLooks[0])},
+		"seen alive before its death":  {created, created.Add(5 * time.Second), delay, interval, death.Add(deathLooks[0])},
+		"alive at the first look":      {death, death.Add(deathLooks[0]), delay, interval, death.Add(deathLooks[1])},
+		"alive at the second look":     {death, death.Add(deathLooks[1]), delay, interval, death.Add(deathLooks[2])},
+		"alive at the last look":       {death, death.Add(deathLooks[2]), delay, interval, time.Time{}},
+		"no answer known, still alive": {created, time.Time{}, delay, interval, death.Add(deathLooks[0])},
+		"no answer known, died lately": {death.Add(interval), time.Time{}, delay, interval, death.Add(deathLooks[0])},
+		"no answer known, died long ago": {
+			death.Add(interval + 1), time.Time{}, delay, interval, time.Time{},
+		},
+		"delay of 5 s":    {created, created, 5 * time.Second, interval, created.Add(5*time.Second + deathLooks[0])},
+		"delay below 5 s": {created, created, 5*time.Second - 1, interval, time.Time{}},
+		"never verified":  {created, created, delay, 0, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := nextDeathLook(tc.now, created, tc.lastAnswer, tc.delay, tc.interval); !got.Equal(tc.want) {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
 }

@@ -37,7 +37,7 @@ var _ = Describe("A situation", func() {
 			Expect(got).To(matchOr(tc.reconciling, zimv1alpha1.ReconcilingCondition))
 			Expect(got).To(matchOr(tc.stalled, zimv1alpha1.StalledCondition))
 			if tc.untouched {
-				Expect(conditionOf(got.Status.Conditions, "Ready").ObservedGeneration).To(Equal(got.Generation - 1))
+				Expect(readyOf(got.Status.Conditions).ObservedGeneration).To(Equal(got.Generation - 1))
 			}
 			Expect(kstatusOf(ctx, room)).To(Equal(tc.kstatus))
 			Expect(kubectlWaits(ctx, room)).To(Equal(tc.waits), "kubectl wait")
@@ -154,18 +154,46 @@ var _ = Describe("A situation", func() {
 			ready:   beReady(metav1.ConditionFalse, zimv1alpha1.ReasonDuplicateRoomID),
 			stalled: beStalled(zimv1alpha1.ReasonDuplicateRoomID), kstatus: status.FailedStatus,
 		}),
-		Entry("name or delay wait", situation{
+		Entry("name or delay wait, by policy", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
-				room := w.applied(ctx)
-				w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) {
-					room.Spec.DestroyDelay = &metav1.Duration{Duration: time.Minute}
-				})
-				w.pass(ctx, room)
-				Expect(w.get(ctx, room)).To(
-					haveCondition("ReplacementPending", metav1.ConditionTrue, zimv1alpha1.ReasonPolicyNever))
+				room := w.applied(ctx, withReplacePolicy(zimv1alpha1.ReplacePolicyNever))
+				w.rename(ctx, room)
+				Expect(w.get(ctx, room)).To(bePending(zimv1alpha1.ReasonPolicyNever))
 				return room
 			},
 			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+		}),
+		Entry("name or delay wait, because somebody is in the room", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				Expect(w.simulator.Enter(testAppID, "Room1", "somebody")).To(Succeed())
+				w.rename(ctx, room)
+				Expect(w.get(ctx, room)).To(bePending(zimv1alpha1.ReasonRoomOccupied))
+				return room
+			},
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+		}),
+		Entry("destroyed by us, not back yet", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005, Action: "CreateRoom", Skip: 1})
+				w.rename(ctx, room)
+				Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
+				return room
+			},
+			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonReplacing),
+			reconciling: beReconciling(zimv1alpha1.ReasonRateLimited), kstatus: status.InProgressStatus,
+		}),
+		Entry("not verified for three intervals", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore})
+				w.advance(3 * verifyInterval)
+				w.pass(ctx, room)
+				return room
+			},
+			ready:       beReady(metav1.ConditionUnknown, zimv1alpha1.ReasonUnverified),
+			reconciling: beReconciling(zimv1alpha1.ReasonZIMUnavailable), kstatus: status.InProgressStatus,
 		}),
 		Entry("suspended", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -272,14 +300,14 @@ var _ = Describe("A suspended ZimRoom", func() {
 		w.simulator.ResetCalls()
 		w.writes.Store(0)
 		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
-		for range 3 {
+		for range 2 {
 			Expect(w.pass(ctx, room).RequeueAfter).To(BeZero())
-			w.advance(time.Hour)
+			w.advance(2 * verifyInterval)
 		}
 		Expect(w.writes.Load()).To(BeEquivalentTo(1))
 		Expect(w.calls()).To(BeEmpty())
 
-		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Or(Succeed(), HaveOccurred()))
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
 		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = false })
 		w.pass(ctx, room)
 		got := w.get(ctx, room)

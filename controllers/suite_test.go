@@ -12,16 +12,18 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testenv"
 )
 
-// What all specs share: one API server. Each spec has a simulator and namespaces of its own, so specs don't see each other.
+// What all specs share: one API server. Each spec has a simulator and namespaces of its own, so specs don't see each
+// other.
 var (
 	restConfig     *rest.Config
 	kubeconfigPath string
+	kubectlPath    string
 	apiServer      client.Client // Without a cache.
 )
 
@@ -34,15 +36,13 @@ func TestControllers(t *testing.T) {
 
 var _ = BeforeSuite(func(context.Context) {
 	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
-	environment := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
-	}
+	environment := testenv.New()
 	var err error
 	restConfig, err = environment.Start()
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(environment.Stop)
 
+	kubectlPath = environment.ControlPlane.KubectlPath
 	kubeconfigPath = filepath.Join(GinkgoT().TempDir(), "kubeconfig")
 	Expect(os.WriteFile(kubeconfigPath, environment.KubeConfig, 0o600)).To(Succeed())
 

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// waker puts objects into a controller's queue for reasons that are no events of the API server: a place became free, an app
-// was accepted. It is safe for concurrent use; what is woken before the controller starts waits for it.
+// waker puts objects into a controller's queue for reasons that are no events of the API server: a place became free,
+// an app was accepted. It is safe for concurrent use; what is woken before the controller starts waits for it.
 type waker struct {
 	mu      sync.Mutex
 	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]

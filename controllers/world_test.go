@@ -3,10 +3,10 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -41,7 +41,8 @@ const (
 	verifyInterval = 10 * time.Minute
 )
 
-// world is what one spec plays in: a namespace, a simulator, a clock, and an operator whose passes the spec runs itself.
+// world is what one spec plays in: a namespace, a simulator, a clock, and an operator whose passes the spec runs
+// itself.
 type world struct {
 	namespace string
 	clock     *clocktesting.FakePassiveClock
@@ -50,6 +51,10 @@ type world struct {
 	operator  *controllers.Controllers
 	options   controllers.Options
 	recorder  *events.FakeRecorder
+	// onCall, if set, runs when ZIM has received a call of an action, before it answers. Set it between passes only.
+	onCall func(action string)
+	// writeError, if set, lets the operator's writes to Kubernetes fail.
+	writeError func() error
 	// writes counts what the operator writes to Kubernetes.
 	writes *atomic.Int64
 }
@@ -75,11 +80,16 @@ func newEmptyWorld(ctx context.Context) *world {
 			AppID: testAppID, ServerSecret: testSecret, CallsPerSecond: -1,
 		}},
 	})
-	w.server = httptest.NewServer(w.simulator.API())
+	w.server = httptest.NewServer(http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		if w.onCall != nil {
+			w.onCall(request.URL.Query().Get("Action"))
+		}
+		w.simulator.API().ServeHTTP(response, request)
+	}))
 	DeferCleanup(w.server.Close)
 	w.recorder = events.NewFakeRecorder(1000)
 	w.options = controllers.Options{
-		Client:                  indexedClient(ctx, countWrites(w.writes), operatorNamespace),
+		Client:                  indexedClient(ctx, w.writer(), operatorNamespace),
 		LiveReader:              apiServer,
 		Recorder:                w.recorder,
 		NewClient:               w.newClient,
@@ -198,6 +208,15 @@ func (w *world) app(ctx context.Context) *zimv1alpha1.ZimApp {
 	return app
 }
 
+// editApp changes the ZimApp as a user would, and runs the pass over it.
+func (w *world) editApp(ctx context.Context, change func(*zimv1alpha1.ZimApp)) {
+	GinkgoHelper()
+	app := w.app(ctx)
+	change(app)
+	Expect(apiServer.Update(ctx, app)).To(Succeed())
+	w.reconcileApp(ctx, w.namespace)
+}
+
 // newRoom returns the ZimRoom of the vendor's example: named room1, with id Room1.
 func (w *world) newRoom(changes ...func(*zimv1alpha1.ZimRoom)) *zimv1alpha1.ZimRoom {
 	room := &zimv1alpha1.ZimRoom{
@@ -224,6 +243,21 @@ func named(name string) func(*zimv1alpha1.ZimRoom) {
 
 func withPolicy(policy zimv1alpha1.DeletionPolicy) func(*zimv1alpha1.ZimRoom) {
 	return func(room *zimv1alpha1.ZimRoom) { room.Spec.DeletionPolicy = policy }
+}
+
+func withReplacePolicy(policy zimv1alpha1.ReplacePolicy) func(*zimv1alpha1.ZimRoom) {
+	return func(room *zimv1alpha1.ZimRoom) { room.Spec.ReplacePolicy = policy }
+}
+
+func withDelay(delay time.Duration) func(*zimv1alpha1.ZimRoom) {
+	return func(room *zimv1alpha1.ZimRoom) { room.Spec.DestroyDelay = &metav1.Duration{Duration: delay} }
+}
+
+// rename gives a ZimRoom another name, and runs one pass.
+func (w *world) rename(ctx context.Context, room *zimv1alpha1.ZimRoom) reconcile.Result {
+	GinkgoHelper()
+	w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
+	return w.pass(ctx, room)
 }
 
 // apply creates a ZimRoom, and removes it in the end whatever the operator does about it.
@@ -257,6 +291,25 @@ func (w *world) applied(ctx context.Context, changes ...func(*zimv1alpha1.ZimRoo
 	room := w.apply(ctx, changes...)
 	w.pass(ctx, room)
 	Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+	return room
+}
+
+// applyYounger makes a ZimRoom that is younger than another: within one second, names would decide. Its own is
+// generated.
+func (w *world) applyYounger(
+	ctx context.Context, than *zimv1alpha1.ZimRoom, changes ...func(*zimv1alpha1.ZimRoom),
+) *zimv1alpha1.ZimRoom {
+	GinkgoHelper()
+	var room *zimv1alpha1.ZimRoom
+	Eventually(func(g Gomega) {
+		room = w.newRoom(changes...)
+		room.Name, room.GenerateName = "", "younger-"
+		g.Expect(apiServer.Create(ctx, room, client.DryRunAll)).To(Succeed())
+		g.Expect(room.CreationTimestamp.Time).To(BeTemporally(">", than.CreationTimestamp.Time))
+	}).WithPolling(100 * time.Millisecond).WithTimeout(5 * time.Second).Should(Succeed())
+	room = w.newRoom(changes...)
+	room.Name, room.GenerateName = "", "younger-"
+	Expect(apiServer.Create(ctx, room)).To(Succeed())
 	return room
 }
 
@@ -345,8 +398,7 @@ func kubectlWaits(ctx context.Context, object client.Object) bool {
 
 func kubectlSucceeds(ctx context.Context, arguments ...string) bool {
 	GinkgoHelper()
-	path := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
-	command := exec.CommandContext(ctx, path, append([]string{"--kubeconfig", kubeconfigPath}, arguments...)...)
+	command := exec.CommandContext(ctx, kubectlPath, append([]string{"--kubeconfig", kubeconfigPath}, arguments...)...)
 	output, err := command.CombinedOutput()
 	AddReportEntry("kubectl", string(output), ReportEntryVisibilityFailureOrVerbose)
 	_, exited := err.(*exec.ExitError) //nolint:errorlint // It is never wrapped.
@@ -354,16 +406,18 @@ func kubectlSucceeds(ctx context.Context, arguments ...string) bool {
 	return err == nil
 }
 
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
 func request(namespace, name string) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}
 }
 
-func conditionOf(conditions []metav1.Condition, conditionType string) *metav1.Condition {
-	return meta.FindStatusCondition(conditions, conditionType)
+func readyOf(conditions []metav1.Condition) *metav1.Condition {
+	return meta.FindStatusCondition(conditions, zimv1alpha1.ReadyCondition)
 }
 
-// countWrites returns a client that counts its writes.
-func countWrites(writes *atomic.Int64) client.WithWatch {
+// writer returns a client that counts its writes, and fails when the spec wants it to.
+func (w *world) writer() client.WithWatch {
 	GinkgoHelper()
 	plain, err := client.NewWithWatch(restConfig, client.Options{Scheme: apiServer.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
@@ -371,20 +425,32 @@ func countWrites(writes *atomic.Int64) client.WithWatch {
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch,
 			options ...client.PatchOption,
 		) error {
-			writes.Add(1)
+			if err := w.beforeWrite(); err != nil {
+				return err
+			}
 			return c.Patch(ctx, object, patch, options...)
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch,
 			options ...client.SubResourcePatchOption,
 		) error {
-			writes.Add(1)
+			if err := w.beforeWrite(); err != nil {
+				return err
+			}
 			return c.SubResource(sub).Patch(ctx, object, patch, options...)
 		},
 	})
 }
 
-// indexedClient reads from the API server and has the indexes of a cache: a spec that runs passes itself must not wait for a
-// cache to catch up.
+func (w *world) beforeWrite() error {
+	w.writes.Add(1)
+	if w.writeError != nil {
+		return w.writeError()
+	}
+	return nil
+}
+
+// indexedClient reads from the API server and has the indexes of a cache: a spec that runs passes itself must not
+// wait for a cache to catch up.
 func indexedClient(ctx context.Context, inner client.WithWatch, namespace string) client.Client {
 	GinkgoHelper()
 	indexes := indexer{}
@@ -422,11 +488,8 @@ func (i indexer) filter(list client.ObjectList, wanted fields.Requirement) error
 		if extract == nil {
 			return fmt.Errorf("no index %s of %T", wanted.Field, item)
 		}
-		for _, value := range extract(item.(client.Object)) {
-			if value == wanted.Value {
-				kept = append(kept, item)
-				break
-			}
+		if slices.Contains(extract(item.(client.Object)), wanted.Value) {
+			kept = append(kept, item)
 		}
 	}
 	return meta.SetList(list, kept)

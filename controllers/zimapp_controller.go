@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -44,6 +43,8 @@ type ZimAppReconciler struct {
 // +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps/status,verbs=patch
 // +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // appPass is one run of Reconcile for one ZimApp.
 type appPass struct {
@@ -52,6 +53,7 @@ type appPass struct {
 	object, base *zimv1alpha1.ZimApp
 	// secretVersion is the resourceVersion of the Secret; empty if it was not read.
 	secretVersion string
+	serverSecret  string
 }
 
 // Reconcile makes one pass over a ZimApp.
@@ -78,8 +80,8 @@ func (r *ZimAppReconciler) Reconcile(ctx context.Context, request reconcile.Requ
 	return r.comeBack(found), nil
 }
 
-// ensureFinalizer holds a ZimApp as long as a ZimRoom was confirmed with it: without it the rooms could not be destroyed any
-// more. It returns these ZimRooms.
+// ensureFinalizer holds a ZimApp as long as a ZimRoom was confirmed with it: without it the rooms could not be
+// destroyed any more. It returns these ZimRooms.
 func (r *ZimAppReconciler) ensureFinalizer(ctx context.Context, p *appPass) ([]zimv1alpha1.ZimRoom, error) {
 	var users zimv1alpha1.ZimRoomList
 	if err := r.List(ctx, &users, client.MatchingFields{roomPinnedAppIndex: p.name.String()}); err != nil {
@@ -104,8 +106,8 @@ func (r *ZimAppReconciler) ensureFinalizer(ctx context.Context, p *appPass) ([]z
 	return users.Items, nil
 }
 
-// ensureAccepted finds out whether ZIM accepts the app, and records it in the registry. ZIM is asked only if something changed
-// since it last said so, or if the next probe of a refused app is due.
+// ensureAccepted finds out whether ZIM accepts the app, and records it in the registry. ZIM is asked only if
+// something changed since it last said so, or if the next probe of a refused app is due.
 func (r *ZimAppReconciler) ensureAccepted(ctx context.Context, p *appPass) (*app, error) {
 	next, known := r.begin(p)
 	refusal, err := r.readCredentials(ctx, p, next)
@@ -113,18 +115,18 @@ func (r *ZimAppReconciler) ensureAccepted(ctx context.Context, p *appPass) (*app
 		return nil, err
 	}
 	same := known != nil && known.credentials == next.credentials
+	if same {
+		next.failures = known.failures
+	}
 	switch {
 	case refusal != nil:
 		next.refusal = refusal
 	case same && known.refusal == nil, known == nil && wasAccepted(p):
 		err = r.accept(p, next, known)
 	case same && r.clock.Now().Before(known.nextProbe):
-		next.refusal, next.failures, next.nextProbe = known.refusal, known.failures, known.nextProbe
+		next.refusal, next.nextProbe = known.refusal, known.nextProbe
 		next.client = known.client
 	default:
-		if same {
-			next.failures = known.failures
-		}
 		err = r.probe(ctx, p, next)
 	}
 	if err != nil {
@@ -134,11 +136,11 @@ func (r *ZimAppReconciler) ensureAccepted(ctx context.Context, p *appPass) (*app
 	return next, nil
 }
 
-// begin makes the new entry of the registry out of the ZimApp and of what was known. An app that ZIM has accepted goes on to
-// speak for its account while its Secret is missing or wrong; not so in another realm.
+// begin makes the new entry of the registry out of the ZimApp and of what was known. An app that ZIM has accepted
+// goes on to speak for its account while its Secret is missing or wrong; not so in another realm.
 func (r *ZimAppReconciler) begin(p *appPass) (next, known *app) {
 	spec, status := &p.object.Spec, &p.object.Status
-	account, err := zim.AccountAt(spec.Endpoint, uint32(spec.AppID)) //nolint:gosec // The CRD bounds it.
+	account, err := zim.AccountAt(endpointOf(p.object), uint32(spec.AppID)) //nolint:gosec // The CRD bounds it.
 	if err != nil {
 		account = zim.Account{} // An endpoint that is none: readCredentials says so.
 	}
@@ -167,53 +169,10 @@ func wasAccepted(p *appPass) bool {
 		ready.ObservedGeneration == p.object.Generation && p.object.Status.AcceptedSecretVersion == p.secretVersion
 }
 
-// readCredentials collects what calls are signed with. It returns the verdict on what can't be used without asking ZIM.
-func (r *ZimAppReconciler) readCredentials(ctx context.Context, p *appPass, next *app) (*verdict, error) {
-	spec := &p.object.Spec
-	if err := r.endpoints.check(spec.Endpoint); err != nil {
-		return refused(zimv1alpha1.ReasonInvalidEndpoint, "spec.endpoint: "+err.Error()+"."), nil
-	}
-	reference := spec.ServerSecretRef
-	var secret corev1.Secret
-	err := r.secretReader.Get(ctx, types.NamespacedName{Namespace: p.name.Namespace, Name: reference.Name}, &secret)
-	if apierrors.IsNotFound(err) {
-		message := fmt.Sprintf("Secret %s does not exist: create it, or correct spec.serverSecretRef.", reference.Name)
-		return refused(zimv1alpha1.ReasonSecretNotFound, message), nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("getting Secret %s: %w", reference.Name, err)
-	}
-	value, exists := secret.Data[reference.Key]
-	problem := ""
-	switch {
-	case !exists:
-		problem = "lacks the key " + reference.Key
-	case len(value) == 0:
-		problem = "has an empty value under " + reference.Key
-	case strings.TrimSpace(string(value)) != string(value):
-		problem = "has white space around the value of " + reference.Key + " (often a line break from a file)"
-	}
-	if problem != "" {
-		message := fmt.Sprintf("Secret %s %s: store the ServerSecret there, exactly as the ZEGOCLOUD console shows it.",
-			reference.Name, problem)
-		return refused(zimv1alpha1.ReasonInvalidSecret, message), nil
-	}
-	p.secretVersion = secret.ResourceVersion
-	next.credentials = credentials{
-		endpoint: spec.Endpoint, serverSecret: string(value), fromUserID: spec.FromUserID,
-	}
-	next.revision = fmt.Sprintf("%s/%d/%s", p.object.UID, p.object.Generation, secret.ResourceVersion)
-	return nil, nil //nolint:nilnil // No verdict: ZIM has the word.
-}
-
-func refused(reason, message string) *verdict {
-	return &verdict{status: metav1.ConditionFalse, reason: reason, message: message}
-}
-
-// probe asks ZIM by registering the operator user, which rooms need anyway. It goes past the account's limiter: until ZIM has
-// accepted the app, it has no part in the account.
+// probe asks ZIM by registering the operator user, which rooms need anyway. It goes past the account's limiter: until
+// ZIM has accepted the app, it has no part in the account.
 func (r *ZimAppReconciler) probe(ctx context.Context, p *appPass, next *app) error {
-	probe, err := r.newClient(p.object.Spec.Endpoint, next.account.AppID, next.credentials.serverSecret, nil)
+	probe, err := r.newClient(endpointOf(p.object), next.account.AppID, p.serverSecret, nil)
 	if err != nil {
 		return fmt.Errorf("building the client of ZimApp %s: %w", p.name, err)
 	}
@@ -238,7 +197,7 @@ func (r *ZimAppReconciler) accept(p *appPass, next, known *app) (err error) {
 		next.client = known.client
 	} else {
 		limiter := r.registry.limiter(next.account, next.rate)
-		next.client, err = r.newClient(p.object.Spec.Endpoint, next.account.AppID, next.credentials.serverSecret, limiter)
+		next.client, err = r.newClient(endpointOf(p.object), next.account.AppID, p.serverSecret, limiter)
 	}
 	if err != nil {
 		return fmt.Errorf("building the client of ZimApp %s: %w", p.name, err)

@@ -2,12 +2,12 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +27,8 @@ type ZimRoomReconciler struct {
 	clock      clock.PassiveClock
 	// verifyInterval is how often a room without spec.interval is verified.
 	verifyInterval time.Duration
+	// started is when this process began to look.
+	started time.Time
 
 	apps     *appResolver
 	registry *appRegistry
@@ -42,6 +44,9 @@ type ZimRoomReconciler struct {
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
+// writeTimeout bounds the writing of status, counted apart from the pass.
+const writeTimeout = 5 * time.Second
+
 // pass is one run of Reconcile for one ZimRoom.
 type pass struct {
 	clock   clock.PassiveClock
@@ -56,8 +61,14 @@ type pass struct {
 
 	// missing: ZIM said that the confirmed room is gone, and it is not back.
 	missing bool
-	// recreated, replacedByOthers and attributesMended are findings that deserve an event.
-	recreated, replacedByOthers, attributesMended bool
+	// replacing: it is missing because the operator destroyed it, to create it anew.
+	replacing bool
+	// created is what CreateRoom has just made; nil if nothing.
+	created *lostCreate
+	// maybeCreated is what a CreateRoom without an answer may have made just before.
+	maybeCreated *lostCreate
+	// recreated, replaced, replacedByOthers and attributesMended are findings that deserve an event.
+	recreated, replaced, replacedByOthers, attributesMended bool
 }
 
 // Reconcile makes one pass over a ZimRoom.
@@ -69,6 +80,7 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	if err := r.Get(ctx, request.NamespacedName, cached); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.memories.forget(request.NamespacedName)
+			r.quota.leave(request)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
@@ -85,14 +97,17 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 func (r *ZimRoomReconciler) newPass(request reconcile.Request, cached *zimv1alpha1.ZimRoom, visit *visit) *pass {
 	memory := r.memories.of(request.NamespacedName, cached.UID)
 	room := memory.newest(cached)
+	replacing := readyReason(room) == zimv1alpha1.ReasonReplacing
+	memory.destroyed = memory.destroyed || replacing // Known from status after a restart.
 	return &pass{
-		clock:   r.clock,
-		request: request,
-		room:    room,
-		base:    room.DeepCopy(),
-		memory:  memory,
-		visit:   visit,
-		missing: isKnownMissing(room),
+		clock:     r.clock,
+		request:   request,
+		room:      room,
+		base:      room.DeepCopy(),
+		memory:    memory,
+		visit:     visit,
+		missing:   isKnownMissing(room),
+		replacing: replacing,
 	}
 }
 
@@ -103,13 +118,18 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 	case err != nil:
 		return reconcile.Result{}, err
 	case found.obstacle != nil:
-		return r.finish(ctx, p, outcomeOf(p.situation(), causeOfObstacle(found.obstacle)))
+		return r.finish(ctx, p, outcomeOf(r.situation(p), causeOfObstacle(found.obstacle)))
 	case found.unseen:
 		return reconcile.Result{}, nil // The pass over the ZimApp wakes this room.
+	case p.room.Spec.FromUserID != "" && found.name.Namespace != p.room.Namespace:
+		return r.finish(ctx, p, outcomeOf(r.situation(p), causeForeignUser))
 	}
 	r.useApp(p, found.app)
 
 	holder, err := r.findHolder(ctx, p.room, p.app.account)
+	if errors.Is(err, errUnseenApp) {
+		return reconcile.Result{}, nil
+	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -134,27 +154,39 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 
 func (r *ZimRoomReconciler) useApp(p *pass, found *app) {
 	p.app = found
-	p.caller = &caller{app: found, registry: r.registry, memory: r.calls}
+	p.caller = &caller{app: found, user: p.operatorUser(), registry: r.registry, memory: r.calls}
+}
+
+// operatorUser is the user in whose name calls for the room are made.
+func (p *pass) operatorUser() string {
+	if p.room.Spec.FromUserID != "" {
+		return p.room.Spec.FromUserID
+	}
+	return p.app.fromUserID
 }
 
 // callZIM brings the room to what is declared, and writes down how far it came.
 func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Result, error) {
-	at := p.situation()
+	at := r.situation(p)
 	p.memory.tried = p.attempt()
-	err := p.ensureRoom(ctx)
-	at.missing = p.missing
+	r.quota.take(p.request)
+	waits, err := p.ensureDeclared(ctx)
+	at.missing, at.replacing = p.missing, p.replacing
 	if p.room.Status.Room != nil {
 		p.room.Status.AppRef = &zimv1alpha1.ResolvedAppReference{
 			Namespace: p.app.name.Namespace, Name: p.app.name.Name,
 		}
 	}
 	if err != nil {
+		if errors.Is(err, errStillThere) {
+			p.memory.failures = p.memory.returns - 1 // These tries have a count of their own.
+		}
 		if zim.ClassOf(err) == zim.ClassRoomQuota {
 			r.quota.wait(p.app.account, p.request)
 		}
 		return r.finish(ctx, p, outcomeOf(at, causeOf(err)))
 	}
-	return r.finish(ctx, p, confirmedOutcome(p.room.Status.Room.Origin))
+	return r.finish(ctx, p, confirmedOutcome(p.room.Status.Room.Origin, waits))
 }
 
 // finish writes an outcome, if it changes anything, and plans the next look.
@@ -163,20 +195,24 @@ func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome)
 	if !result.silent {
 		p.room.Status.ObservedGeneration = p.room.Generation
 		setConditions(&p.room.Status.Conditions, result, p.room.Generation, now)
-		setReplacementPending(p.room, now)
+		setReplacementPending(p.room, result.pending, p.missing, now)
 	}
-	if result.handled {
-		p.room.Status.LastHandledReconcileAt = requestedAt(p.room)
+	if text := requestedAt(p.room); result.handled && text != "" {
+		p.room.Status.LastHandledReconcileAt = text
 	}
 	r.plan(p, result, now)
 	if err := r.patchStatus(ctx, p); err != nil {
+		p.memory.unwritten(p.created, now)
 		return reconcile.Result{}, err
 	}
 	r.emitEvents(ctx, p)
-	if result.retry == nil && !result.answered {
-		return reconcile.Result{}, nil // Whatever changes the matter wakes this room.
+	switch {
+	case result.retry != nil, result.answered, result.atSlot:
+		return r.comeBack(p), nil
+	case result.silent:
+		return r.comeBackAt(r.unverifiedAt(p)), nil
 	}
-	return r.comeBack(p), nil
+	return reconcile.Result{}, nil // Whatever changes the matter wakes this room.
 }
 
 // patchStatus writes the status once, and not at all if nothing changed.
@@ -184,6 +220,10 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	if equality.Semantic.DeepEqual(p.base.Status, p.room.Status) {
 		return nil
 	}
+	// What ZIM has said is to be written even if the operator is being stopped: nobody could tell afterwards whose room
+	// it is.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
 	written := p.room.DeepCopy()
 	err := r.Status().Patch(ctx, written, client.MergeFrom(p.base))
 	if apierrors.IsNotFound(err) {
@@ -196,7 +236,8 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// ensureFinalizer adds the finalizer, or removes it where the room is to be retained: such a ZimRoom must never be stuck.
+// ensureFinalizer adds the finalizer, or removes it where the room is to be retained: such a ZimRoom must never be
+// stuck.
 func (r *ZimRoomReconciler) ensureFinalizer(ctx context.Context, p *pass) error {
 	wanted := p.room.Spec.DeletionPolicy != zimv1alpha1.DeletionPolicyRetain
 	if controllerutil.ContainsFinalizer(p.room, zimv1alpha1.Finalizer) == wanted {
@@ -205,7 +246,8 @@ func (r *ZimRoomReconciler) ensureFinalizer(ctx context.Context, p *pass) error 
 	return r.writeFinalizer(ctx, p, wanted)
 }
 
-// writeFinalizer patches with an optimistic lock: a merge patch replaces the list, and others may have put theirs in it.
+// writeFinalizer patches with an optimistic lock: a merge patch replaces the list, and others may have put theirs in
+// it.
 func (r *ZimRoomReconciler) writeFinalizer(ctx context.Context, p *pass, wanted bool) error {
 	changed := p.base.DeepCopy()
 	if wanted {
@@ -222,19 +264,24 @@ func (r *ZimRoomReconciler) writeFinalizer(ctx context.Context, p *pass, wanted 
 	return nil
 }
 
-// situation is that before the pass. A room that was just handed over is confirmed, but its Ready still speaks of another
-// one having it: it is judged like a new one.
-func (p *pass) situation() situation {
-	ready := meta.FindStatusCondition(p.room.Status.Conditions, zimv1alpha1.ReadyCondition)
+// situation is that before the pass. A room that was just handed over is confirmed, but its Ready still speaks of
+// another one having it: it is judged like a new one.
+func (r *ZimRoomReconciler) situation(p *pass) situation {
+	reason := readyReason(p.room)
+	unverifiedAt := r.unverifiedAt(p)
 	return situation{
-		confirmed: p.room.Status.Room != nil && ready != nil && ready.Reason != zimv1alpha1.ReasonDuplicateRoomID,
-		missing:   p.missing,
-		current:   isCurrent(p.room),
+		confirmed:  p.room.Status.Room != nil && reason != "" && reason != zimv1alpha1.ReasonDuplicateRoomID,
+		missing:    p.missing,
+		replacing:  p.replacing,
+		unverified: !unverifiedAt.IsZero() && !r.clock.Now().Before(unverifiedAt),
+		current:    isCurrent(p.room),
 	}
 }
 
 func (p *pass) attempt() attempt {
-	return attempt{
-		generation: p.room.Generation, requestedAt: requestedAt(p.room), appRevision: p.app.revision,
+	requested := requestedAt(p.room)
+	if requested == "" {
+		requested = p.memory.tried.requestedAt // Removing the annotation asks for nothing.
 	}
+	return attempt{generation: p.room.Generation, requestedAt: requested, appRevision: p.app.revision}
 }

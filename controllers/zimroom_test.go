@@ -190,7 +190,7 @@ var _ = Describe("A ZimRoom", func() {
 		Expect(live.Attributes).To(And(
 			HaveKeyWithValue("k1", HaveField("Value", "new")), HaveKeyWithValue("k3", HaveField("Value", "v3"))))
 		got := w.get(ctx, room)
-		Expect(conditionOf(got.Status.Conditions, "Ready").ObservedGeneration).To(Equal(got.Generation))
+		Expect(readyOf(got.Status.Conditions).ObservedGeneration).To(Equal(got.Generation))
 	})
 
 	It("mends attributes that others changed or removed, and leaves theirs alone", func(ctx context.Context) {
@@ -227,8 +227,8 @@ var _ = Describe("A ZimRoom", func() {
 		Expect(live.Attributes).To(HaveKeyWithValue("auto", And(HaveField("Value", "w"), HaveField("AutoDelete", true))))
 	})
 
-	It("shows that an edit of name or delay waits until the room is next created", func(ctx context.Context) {
-		room := w.applied(ctx)
+	It("shows that an edit of name or delay waits with replacePolicy Never", func(ctx context.Context) {
+		room := w.applied(ctx, withReplacePolicy(zimv1alpha1.ReplacePolicyNever))
 		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Another" })
 		w.pass(ctx, room)
 		got := w.get(ctx, room)

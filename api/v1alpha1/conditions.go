@@ -25,6 +25,10 @@ const (
 	ReasonRoomAdopted = "RoomAdopted"
 	// ReasonRoomMissing means that ZIM said the room is gone, and that it could not be created again yet.
 	ReasonRoomMissing = "RoomMissing"
+	// ReasonReplacing means that the operator destroyed the room to give it another name or delay, and that it is not back yet.
+	ReasonReplacing = "Replacing"
+	// ReasonUnverified means that nobody could look at the room for so long that its state is not known any more.
+	ReasonUnverified = "Unverified"
 	// ReasonRateLimited means that ZIM, or the operator's own pacing, made the pass wait. It goes on by itself.
 	ReasonRateLimited = "RateLimited"
 	// ReasonZIMUnavailable means that ZIM gave no usable answer. It goes on by itself.
@@ -51,8 +55,8 @@ const (
 	ReasonDeleting = "Deleting"
 	// ReasonPolicyNever means that name or delay wait until the room is next created.
 	ReasonPolicyNever = "PolicyNever"
-	// ReasonEditPending means that an edit has not been brought to ZIM yet.
-	ReasonEditPending = "EditPending"
+	// ReasonRoomOccupied means that name or delay wait until nobody is in the room.
+	ReasonRoomOccupied = "RoomOccupied"
 )
 
 // Reasons of ZimApp conditions. RateLimited and ZIMUnavailable are shared with ZimRoom.

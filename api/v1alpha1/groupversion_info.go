@@ -21,6 +21,9 @@ const (
 	// request. It appears in status.lastHandledReconcileAt when the pass was done.
 	ReconcileRequestedAtAnnotation = Group + "/reconcile-requested-at"
 
+	// DefaultEndpoint is the vendor's access point for all regions; a ZimApp with an empty endpoint uses it.
+	DefaultEndpoint = "https://zim-api.zego.im"
+
 	// DefaultAppName is the name of the ZimApp that a ZimRoom without spec.appRef uses.
 	DefaultAppName = "default"
 )

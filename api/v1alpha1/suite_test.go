@@ -12,9 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testenv"
 )
 
 // What all specs share: one API server. Each spec has a namespace of its own, so specs don't see each other.
@@ -33,10 +33,7 @@ func TestAPI(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(context.Context) {
-	environment := &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
-	}
+	environment := testenv.New()
 	DeferCleanup(environment.Stop) // Also when a CRD is refused, with the API server running.
 	restConfig, err := environment.Start()
 	Expect(err).NotTo(HaveOccurred())

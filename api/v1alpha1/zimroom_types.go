@@ -15,6 +15,19 @@ const (
 	DeletionPolicyRetain DeletionPolicy = "Retain"
 )
 
+// ReplacePolicy says when a live room is destroyed and created anew to get another name or delay. More values may be added.
+// +kubebuilder:validation:Enum="";WhenEmpty;Always;Never
+type ReplacePolicy string
+
+const (
+	// ReplacePolicyWhenEmpty replaces a room when nobody is in it. It is the default.
+	ReplacePolicyWhenEmpty ReplacePolicy = "WhenEmpty"
+	// ReplacePolicyAlways replaces a room at once, and puts out whoever is in it.
+	ReplacePolicyAlways ReplacePolicy = "Always"
+	// ReplacePolicyNever leaves the room as it is until it is next created.
+	ReplacePolicyNever ReplacePolicy = "Never"
+)
+
 // RoomOrigin says how a ZimRoom came by its room.
 type RoomOrigin string
 
@@ -75,7 +88,7 @@ type ZimRoomSpec struct {
 	ID string `json:"id"`
 
 	// name is the RoomName: what members see. At most 64 bytes (not characters), any text. ZIM cannot change the name of a
-	// live room: an edit waits (condition ReplacementPending) until the room is next created.
+	// live room: what an edit does, replacePolicy says.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="size(bytes(self)) <= 64",message="name may have at most 64 bytes in UTF-8"
@@ -83,8 +96,8 @@ type ZimRoomSpec struct {
 
 	// destroyDelay is the DestroyDelayTime: how long ZIM keeps the room when nobody is in it. Whole seconds from 0s to 3h,
 	// written as a duration in quotes or plain ("90s", "1h30m"); a bare number is refused. Unset: 3h, because ZIM's own
-	// default would destroy an empty room at once. ZIM cannot change the delay of a live room: an edit waits (condition
-	// ReplacementPending) until the room is next created.
+	// default would destroy an empty room at once. ZIM cannot change the delay of a live room: what an edit does,
+	// replacePolicy says.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=64
@@ -104,10 +117,25 @@ type ZimRoomSpec struct {
 	// +optional
 	AppRef *AppReference `json:"appRef,omitempty"`
 
+	// fromUserID is the ZIM user in whose name this room is created and changed, instead of the ZimApp's; the operator
+	// registers it with ZIM if need be. Only for rooms in the namespace of their ZimApp: elsewhere it would let one tenant
+	// act in the name of another. 1 to 32 characters: digits, ASCII letters, space and !#$%&()+-:;<=.>?@[]^_{}|~,
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[0-9A-Za-z!#$%&()+\-:;<=.>?@\[\]^_ {}|~,]*$')`,message="fromUserID may contain only digits, ASCII letters, space and !#$%&()+-:;<=.>?@[]^_{}|~,"
+	FromUserID string `json:"fromUserID,omitempty"`
+
 	// deletionPolicy says what becomes of the room when the ZimRoom is deleted. Delete: it is destroyed. Retain: it is left
 	// to itself. Unset: a room that the operator created is destroyed, an adopted one is left.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// replacePolicy says what an edit of name or destroyDelay does to a live room. ZIM cannot change either; it can only
+	// destroy the room and create it anew. WhenEmpty: that is done when nobody is in the room; who enters within the second
+	// between the look and the destruction is put out. Always: at once, whoever is in it. Never: the edit waits until the room
+	// is next created. Default: WhenEmpty.
+	// +optional
+	ReplacePolicy ReplacePolicy `json:"replacePolicy,omitempty"`
 
 	// interval is how often the operator looks whether the room is still as declared: 0s (never), or 1s to 24h. Default: the
 	// manager's --verify-interval. It is a wish: the account's quota may stretch it.
@@ -158,6 +186,11 @@ type RoomStatus struct {
 	// appID is the AppID in which the room lives.
 	// +required
 	AppID int64 `json:"appID"`
+
+	// realm is the service that the AppID is of: zego.im for all hosts of the vendor, host and port for any other.
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	Realm string `json:"realm"`
 
 	// origin is Created if the operator created the room, Adopted if it was there first. An adopted room that the operator
 	// had to create again is Created from then on.

@@ -1,7 +1,7 @@
 // Package metrics exposes what the operator does as Prometheus metrics, through controller-runtime's registry:
 //
-//	zim_operator_api_calls_total{app_id, action, class, code}   calls sent to ZIM; code is "none" without a return code,
-//	                                                            "undocumented" for one that the vendor's pages do not have
+//	zim_operator_api_calls_total{app_id, action, class, code}   calls sent to ZIM; code is "none" without one,
+//	                                                            "undocumented" for one that the vendor's pages lack
 //	zim_operator_api_call_duration_seconds{action}              from sending to the end of the answer; no wait for turns
 package metrics
 

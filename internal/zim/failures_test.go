@@ -94,8 +94,8 @@ func fail(t *testing.T, tc failure) {
 	keepsSecrets(t, err, observed.all(), requests)
 }
 
-// keepsSecrets checks that nobody who prints an error, any error in its chain, or what was observed, prints with it what a
-// request was signed with.
+// keepsSecrets checks that nobody who prints an error, any error in its chain, or what was observed, prints with it
+// what a request was signed with.
 func keepsSecrets(t *testing.T, err error, observed []zim.Call, requests []sentRequest) {
 	t.Helper()
 	hidden := map[string]bool{secret: true, "Signature=": true, "SignatureNonce": true, "Action=": true, "AppId=": true}

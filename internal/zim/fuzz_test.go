@@ -47,8 +47,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// isSuccess tells, apart from the client, whether an answer may be a success: {"Code":0} with status 200, or a code that
-// means for the action that what was wanted is so.
+// isSuccess tells, apart from the client, whether an answer may be a success: {"Code":0} with status 200, or a code
+// that means for the action that what was wanted is so.
 func isSuccess(action zim.Action, status int, body []byte) bool {
 	var answer map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(body))

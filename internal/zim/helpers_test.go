@@ -36,8 +36,8 @@ type sentRequest struct {
 	body                   string
 }
 
-// wire is the HTTP client of NewHTTPClient, watched: it keeps what was sent, whether or not it arrived, and counts what was
-// read of the answers.
+// wire is the HTTP client of NewHTTPClient, watched: it keeps what was sent, whether or not it arrived, and counts
+// what was read of the answers.
 type wire struct {
 	client    *http.Client
 	transport *http.Transport

@@ -51,15 +51,32 @@ func (l *Limiter) SetRate(requestsPerSecond int) {
 // Wait returns when it is the caller's turn to send one call. It fails with the context's error when the context ends
 // before that, or is known to.
 func (l *Limiter) Wait(ctx context.Context) error {
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
+	return l.waitForTurn(ctx)
+}
+
+// enter takes the gate.
+func (l *Limiter) enter(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	select {
 	case l.gate <- struct{}{}:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-l.gate }()
+}
+
+func (l *Limiter) leave() {
+	<-l.gate
+}
+
+// waitForTurn waits for the next turn of all. Its caller holds the gate.
+func (l *Limiter) waitForTurn(ctx context.Context) error {
 	for {
 		if isTurn, err := l.waitAtGate(ctx); isTurn || err != nil {
 			return err

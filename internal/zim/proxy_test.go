@@ -14,8 +14,8 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// endpointVariable makes TestCallInAnotherProcess call that endpoint. The environment's proxies are read once in the life of a
-// process, so each case needs its own.
+// endpointVariable makes TestCallInAnotherProcess call that endpoint. The environment's proxies are read once in the
+// life of a process, so each case needs its own.
 const endpointVariable = "ZIM_TEST_ENDPOINT"
 
 // TestMain keeps the proxies of the machine out of all tests but the one that wants some.

@@ -7,8 +7,8 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
-// simulatorFailures are the faults of the simulator. What it carried out and the client got no code for, the client must
-// know as perhaps done.
+// simulatorFailures are the faults of the simulator. What it carried out and the client got no code for, the client
+// must know as perhaps done.
 var simulatorFailures = map[string]failure{
 	"cut before":   {stage: faulty(zimsim.Fault{Kind: zimsim.FaultCutBefore}, notDone), want: brokenOff},
 	"cut after":    {stage: faulty(zimsim.Fault{Kind: zimsim.FaultCutAfter}, done), want: brokenOff},

@@ -1,0 +1,106 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+)
+
+// errUnseenApp means that a ZimRoom may or may not name the room in this account: no pass over its ZimApp was made
+// yet. That pass wakes whoever waits for it.
+var errUnseenApp = errors.New("no pass over the ZimApp of another ZimRoom was made yet")
+
+// findSuccessor returns the oldest other ZimRoom of the account that names the room and is not being deleted,
+// suspended or not; nil if there is none. Candidates are read from the API server: rooms that are deleted together
+// would otherwise hand their room to each other, and leave it behind.
+func (r *ZimRoomReconciler) findSuccessor(
+	ctx context.Context, room *zimv1alpha1.ZimRoom, found resolution,
+) (*zimv1alpha1.ZimRoom, error) {
+	if found.app == nil {
+		return nil, nil // Nobody knows in which account the room lives.
+	}
+	sameID, err := r.listLive(ctx, room.Spec.ID)
+	if err != nil {
+		return nil, err
+	}
+	var successor *zimv1alpha1.ZimRoom
+	for i := range sameID {
+		other := &sameID[i]
+		if other.UID == room.UID || !other.DeletionTimestamp.IsZero() {
+			continue
+		}
+		in, err := r.speaksFor(ctx, other, found.app.account)
+		if err != nil {
+			return nil, err
+		}
+		if in && (successor == nil || isOlder(other, successor)) {
+			successor = other
+		}
+	}
+	return successor, nil
+}
+
+// listLive reads the ZimRooms of an id from the API server, in all namespaces that the operator watches.
+func (r *ZimRoomReconciler) listLive(ctx context.Context, id string) ([]zimv1alpha1.ZimRoom, error) {
+	namespaces := r.apps.watched
+	if len(namespaces) == 0 {
+		namespaces = []string{corev1.NamespaceAll}
+	}
+	var rooms []zimv1alpha1.ZimRoom
+	for _, namespace := range namespaces {
+		var list zimv1alpha1.ZimRoomList
+		err := r.liveReader.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{roomIDIndex: id})
+		if err != nil {
+			return nil, fmt.Errorf("listing ZimRooms with id %q: %w", id, err)
+		}
+		rooms = append(rooms, list.Items...)
+	}
+	return rooms, nil
+}
+
+// handOver gives the room to its successor, together with what is known of it; then the finalizer goes. No call is
+// made.
+func (r *ZimRoomReconciler) handOver(
+	ctx context.Context, p *pass, successor *zimv1alpha1.ZimRoom,
+) (reconcile.Result, error) {
+	heirName := client.ObjectKeyFromObject(successor)
+	ctrl.LoggerFrom(ctx).Info("Handing the room over", "roomID", p.room.Spec.ID, "to", heirName)
+	if err := r.prepareHeir(ctx, successor); err != nil {
+		return reconcile.Result{}, fmt.Errorf("handing the room over to ZimRoom %s: %w", heirName, err)
+	}
+	heir := successor.DeepCopy()
+	inherit(heir, p.room)
+	lock := client.MergeFromWithOptions(successor, client.MergeFromWithOptimisticLock{})
+	if err := r.Status().Patch(ctx, heir, lock); err != nil {
+		return reconcile.Result{}, fmt.Errorf("handing the room over to ZimRoom %s: %w", heirName, err)
+	}
+	r.emit(p.room, corev1.EventTypeNormal, eventHandedOver, actionDelete)
+	return r.letGo(ctx, p)
+}
+
+// prepareHeir gives the heir the finalizer, which it lacks if no pass over it went so far.
+func (r *ZimRoomReconciler) prepareHeir(ctx context.Context, heir *zimv1alpha1.ZimRoom) error {
+	before := heir.DeepCopy()
+	if heir.Spec.DeletionPolicy == zimv1alpha1.DeletionPolicyRetain ||
+		!controllerutil.AddFinalizer(heir, zimv1alpha1.Finalizer) {
+		return nil
+	}
+	return r.Patch(ctx, heir, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// inherit writes what is known of the room into the heir's status. Two that were created at the same moment may both
+// have confirmed the room: then it is the operator's own if either created it.
+func inherit(heir, giver *zimv1alpha1.ZimRoom) {
+	if heir.Status.Room == nil || giver.Status.Room.Origin == zimv1alpha1.RoomOriginCreated {
+		heir.Status.Room = giver.Status.Room.DeepCopy()
+		heir.Status.AppRef = giver.Status.AppRef.DeepCopy()
+	}
+}

@@ -1,0 +1,230 @@
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+var _ = Describe("A write to Kubernetes that fails", func() {
+	var w *world
+
+	BeforeEach(func(ctx context.Context) { w = newWorld(ctx) })
+
+	// failNth lets the operator's nth write from now on fail, and no other.
+	failNth := func(n int) {
+		w.writeError = func() error {
+			if n--; n == 0 {
+				return errors.New("the API server is away")
+			}
+			return nil
+		}
+	}
+	failedPass := func(ctx context.Context, room *zimv1alpha1.ZimRoom) {
+		GinkgoHelper()
+		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		Expect(err).To(HaveOccurred())
+	}
+
+	It("before the first call prevents the call", func(ctx context.Context) {
+		room := w.apply(ctx)
+		failNth(1) // The finalizer.
+		failedPass(ctx, room)
+		Expect(w.calls()).To(BeEmpty())
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+	})
+
+	It("after CreateRoom does not make the room somebody else's", func(ctx context.Context) {
+		room := w.apply(ctx)
+		failNth(2) // The status.
+		failedPass(ctx, room)
+		w.pass(ctx, room)
+		got := w.get(ctx, room)
+		Expect(got).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+		Expect(got.Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+	})
+
+	It("after a re-creation is made up for at once", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "more" })
+		w.pass(ctx, room)
+		w.advance(w.pass(ctx, room).RequeueAfter)
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		failNth(1)
+		failedPass(ctx, room)
+		w.pass(ctx, room)
+		got := w.get(ctx, room)
+		Expect(got.Status.Room.Recreations).To(BeEquivalentTo(1))
+		Expect(got.Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+	})
+
+	It("after DestroyRoom sends nothing twice, and the ZimRoom goes with the next pass", func(ctx context.Context) {
+		room := w.applied(ctx)
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		failNth(1) // The finalizer.
+		failedPass(ctx, room)
+		Expect(w.simulator.CreateRoom(testAppID, zimsim.Room{ID: "Room1", Name: "theirs", DestroyDelay: time.Hour})).To(Succeed())
+		w.simulator.ResetCalls()
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.calls()).To(BeEmpty())
+	})
+})
+
+var _ = Describe("Lost answers", func() {
+	var w *world
+
+	BeforeEach(func(ctx context.Context) { w = newWorld(ctx) })
+
+	It("of a re-creation do not make the room somebody else's", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "more" })
+		w.pass(ctx, room)
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCutAfter, Action: "CreateRoom", Times: 1})
+		w.advance(w.verify(ctx, room).RequeueAfter)
+		w.eventReasons()
+		w.pass(ctx, room)
+		got := w.get(ctx, room)
+		Expect(got.Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+		Expect(got.Status.Room.Recreations).To(BeEquivalentTo(1))
+		Expect(w.eventReasons()).To(Equal([]string{"RoomRecreated"}))
+	})
+
+	It("explain a room for two minutes only: later it is somebody else's", func(ctx context.Context) {
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore, Action: "CreateRoom", Times: 1})
+		room := w.applyAndPass(ctx)
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+		w.pass(ctx, room)
+		w.advance(48 * time.Hour)
+		Expect(w.simulator.CreateRoom(testAppID, zimsim.Room{ID: "Room1", DestroyDelay: time.Hour})).To(Succeed())
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = false })
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room).Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginAdopted))
+	})
+})
+
+var _ = Describe("A ZimApp that changes under its rooms", func() {
+	var w *world
+
+	BeforeEach(func(ctx context.Context) { w = newWorld(ctx) })
+
+	It("brings a pending edit to ZIM as soon as it thaws by itself", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 100000017, Times: 1})
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "new" })
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room)).To(beReconciling(zimv1alpha1.ReasonAppNotReady))
+		w.advance(w.reconcileApp(ctx, w.namespace).RequeueAfter)
+		w.reconcileApp(ctx, w.namespace)
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room)).To(haveNoCondition("Reconciling"))
+	})
+
+	It("is probed less and less often when ZIM takes its probes and refuses its rooms", func(ctx context.Context) {
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 100000017, Action: "CreateRoom"})
+		room := w.apply(ctx)
+		for _, base := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second} {
+			w.pass(ctx, room)
+			wait := w.reconcileApp(ctx, w.namespace).RequeueAfter
+			Expect(wait).To(BeNumerically("~", base, base/5))
+			w.advance(wait)
+			w.reconcileApp(ctx, w.namespace)
+		}
+
+		By("starting over after a call for a room succeeded")
+		w.simulator.ClearFaults()
+		w.pass(ctx, room)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 100000017, Action: "CreateRoom"})
+		w.verify(ctx, room)
+		Expect(w.reconcileApp(ctx, w.namespace).RequeueAfter).To(BeNumerically("<=", 6*time.Second))
+	})
+
+	It("sends nothing to another service when its endpoint moves there", func(ctx context.Context) {
+		room := w.applied(ctx)
+		other := newEmptyWorld(ctx)
+		Expect(other.simulator.CreateRoom(testAppID, zimsim.Room{ID: "Room1", DestroyDelay: time.Hour})).To(Succeed())
+		w.editApp(ctx, func(app *zimv1alpha1.ZimApp) { app.Spec.Endpoint = other.server.URL })
+		w.verify(ctx, room)
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		w.pass(ctx, room)
+		Expect(other.calls()).To(BeEmpty())
+		Expect(other.simulator.Rooms(testAppID)).To(HaveLen(1))
+	})
+
+	It("does not cost a waiting ZimRoom its room when it was edited while no operator ran", func(ctx context.Context) {
+		first := w.applied(ctx, named("a-first"))
+		elsewhere := createNamespace(ctx, nil)
+		w.createApp(ctx, elsewhere)
+		second := w.applyYounger(ctx, first, func(room *zimv1alpha1.ZimRoom) { room.Namespace = elsewhere })
+		w.pass(ctx, second)
+		Expect(w.get(ctx, second)).To(beStalled(zimv1alpha1.ReasonDuplicateRoomID))
+
+		app := &zimv1alpha1.ZimApp{}
+		Expect(apiServer.Get(ctx, client.ObjectKey{Namespace: elsewhere, Name: "default"}, app)).To(Succeed())
+		app.Spec.RequestsPerSecond = 9000
+		Expect(apiServer.Update(ctx, app)).To(Succeed())
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		w.simulator.ResetCalls()
+		Expect(apiServer.Delete(ctx, first)).To(Succeed())
+		w.pass(ctx, first)
+		Expect(w.isGone(ctx, first)).To(BeFalse(), "it waits for the pass over the other ZimApp")
+		w.reconcileApp(ctx, elsewhere)
+		w.pass(ctx, first)
+		Expect(w.isGone(ctx, first)).To(BeTrue())
+		Expect(w.calls()).To(BeEmpty())
+		Expect(w.get(ctx, second).Status.Room).NotTo(BeNil())
+	})
+})
+
+var _ = Describe("Removing the annotation that asked for a look", func() {
+	It("asks for nothing", func(ctx context.Context) {
+		w := newWorld(ctx)
+		room := w.applied(ctx)
+		annotate := func(annotations map[string]string) {
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Annotations = annotations })
+		}
+		annotate(map[string]string{zimv1alpha1.ReconcileRequestedAtAnnotation: "x"})
+		w.pass(ctx, room)
+		w.simulator.ResetCalls()
+		w.writes.Store(0)
+		annotate(nil)
+		w.pass(ctx, room)
+		Expect(w.calls()).To(BeEmpty())
+		w.verify(ctx, room)
+		Expect(w.writes.Load()).To(BeZero())
+	})
+})
+
+var _ = Describe("An operator of some namespaces only", func() {
+	It("neither waits for the others nor uses their ZimApps", func(ctx context.Context) {
+		w := newWorld(ctx)
+		elsewhere := createNamespace(ctx, nil)
+		w.options.WatchedNamespaces = []string{w.namespace}
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+
+		borrowed := w.applyAndPass(ctx, named("borrowed"), func(room *zimv1alpha1.ZimRoom) {
+			room.Spec.ID = "Room2"
+			room.Spec.AppRef = &zimv1alpha1.AppReference{Namespace: elsewhere, Name: "default"}
+		})
+		Expect(w.get(ctx, borrowed)).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonAppNotAllowed))
+
+		w.apply(ctx, func(room *zimv1alpha1.ZimRoom) { room.Namespace = elsewhere })
+		room := w.applied(ctx)
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
+	})
+})

@@ -1,0 +1,136 @@
+package controllers
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+)
+
+// roomChanged lets through what a pass may have to act on. The operator's own status patches, and the informer's
+// resync, do not wake anything.
+func roomChanged() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			annotation := zimv1alpha1.ReconcileRequestedAtAnnotation
+			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+				e.ObjectOld.GetAnnotations()[annotation] != e.ObjectNew.GetAnnotations()[annotation] ||
+				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+		},
+	}
+}
+
+// claimChanged lets through what can make another ZimRoom the holder of a room.
+func claimChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
+		UpdateFunc: func(event.UpdateEvent) bool { return false },
+	}
+}
+
+// pinChanged lets through what changes which ZimApp is in use.
+func pinChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false }, // The first pass over each ZimApp counts them all.
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, after := e.ObjectOld.(*zimv1alpha1.ZimRoom), e.ObjectNew.(*zimv1alpha1.ZimRoom)
+			return (before.Status.AppRef == nil) != (after.Status.AppRef == nil)
+		},
+	}
+}
+
+// namespaceChanged lets through what allowedNamespaces and deletions look at.
+func namespaceChanged() predicate.Predicate {
+	return predicate.And(
+		predicate.Or(predicate.LabelChangedPredicate{}, predicate.Funcs{
+			UpdateFunc: func(e event.UpdateEvent) bool {
+				return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+			},
+		}),
+		predicate.Funcs{
+			CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
+			DeleteFunc: func(event.DeleteEvent) bool { return false },
+		},
+	)
+}
+
+// appsOfSecret returns the ZimApps that name a Secret.
+func (c *Controllers) appsOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	var apps zimv1alpha1.ZimAppList
+	err := c.options.Client.List(ctx, &apps, client.InNamespace(secret.GetNamespace()),
+		client.MatchingFields{appSecretIndex: secret.GetName()})
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Could not list the ZimApps of a Secret")
+	}
+	var requests []reconcile.Request
+	for i := range apps.Items {
+		requests = append(requests, requestFor(&apps.Items[i]))
+	}
+	return requests
+}
+
+// pinnedAppOfRoom returns the ZimApp with which a ZimRoom was confirmed.
+func pinnedAppOfRoom(_ context.Context, object client.Object) []reconcile.Request {
+	pinned := object.(*zimv1alpha1.ZimRoom).Status.AppRef
+	if pinned == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pinned.Namespace, Name: pinned.Name}}}
+}
+
+// siblingsOfRoom returns the other ZimRooms that name the same room.
+func (c *Controllers) siblingsOfRoom(ctx context.Context, object client.Object) []reconcile.Request {
+	room := object.(*zimv1alpha1.ZimRoom)
+	var requests []reconcile.Request
+	for _, other := range c.listRooms(ctx, client.MatchingFields{roomIDIndex: room.Spec.ID}) {
+		if other.UID != room.UID {
+			requests = append(requests, requestFor(&other))
+		}
+	}
+	return requests
+}
+
+// roomsOfNamespace returns the ZimRooms of a namespace that depend on its labels, or are being deleted, and those
+// that wait for their rooms.
+func (c *Controllers) roomsOfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, room := range c.listRooms(ctx, client.InNamespace(namespace.GetName())) {
+		candidates := appCandidates(&room, c.options.OperatorNamespace)
+		last := candidates[len(candidates)-1] // The only one that can be of another namespace.
+		if last.Namespace != room.Namespace || !room.DeletionTimestamp.IsZero() {
+			requests = append(requests, requestFor(&room))
+			requests = append(requests, c.siblingsOfRoom(ctx, &room)...)
+		}
+	}
+	return requests
+}
+
+// appChanged wakes the ZimRooms of a ZimApp, and those that wait for rooms which these hold, or held.
+func (c *Controllers) appChanged(name types.NamespacedName, claims bool) {
+	ctx := context.Background()
+	for _, room := range c.listRooms(ctx, client.MatchingFields{roomAppIndex: name.String()}) {
+		c.wakeRooms.wake(requestFor(&room))
+		if claims {
+			c.wakeRooms.wake(c.siblingsOfRoom(ctx, &room)...)
+		}
+	}
+}
+
+// listRooms lists ZimRooms from the cache.
+func (c *Controllers) listRooms(ctx context.Context, options ...client.ListOption) []zimv1alpha1.ZimRoom {
+	var rooms zimv1alpha1.ZimRoomList
+	if err := c.options.Client.List(ctx, &rooms, options...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Could not list ZimRooms")
+	}
+	return rooms.Items
+}
+
+func requestFor(object client.Object) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)}
+}
