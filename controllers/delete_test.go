@@ -148,6 +148,49 @@ var _ = Describe("Deleting a ZimRoom", func() {
 		Expect(w.calls()).To(BeEmpty())
 	})
 
+	It("waits ten minutes for a ZimApp that is gone", func(ctx context.Context) {
+		room := w.applied(ctx)
+		Expect(apiServer.Delete(ctx, w.app(ctx))).To(Succeed())
+		_, err := w.operator.Apps.Reconcile(ctx, request(w.namespace, "default"))
+		Expect(err).NotTo(HaveOccurred())
+		del(ctx, room)
+		w.clock.SetTime(w.get(ctx, room).DeletionTimestamp.Time)
+		Expect(w.pass(ctx, room).RequeueAfter).To(Equal(10 * time.Minute))
+		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonAppNotFound))
+		w.advance(10 * time.Minute)
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.calls()).To(BeEmpty())
+	})
+
+	It("waits a day for a secret that ZIM refuses, and goes on as soon as it is mended", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.setSecret(ctx, "ffffffffffffffffffffffffffffffff")
+		w.reconcileApp(ctx, w.namespace)
+		del(ctx, room)
+		w.clock.SetTime(w.get(ctx, room).DeletionTimestamp.Time)
+		Expect(w.pass(ctx, room).RequeueAfter).To(Equal(24 * time.Hour))
+		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonCredentialsRejected))
+		Expect(w.calls()).To(BeEmpty())
+		w.setSecret(ctx, testSecret)
+		w.reconcileApp(ctx, w.namespace)
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(liveRooms()).To(BeEmpty())
+	})
+
+	It("needs no manifest that ZIM accepts", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom"})
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes = nil })
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room)).To(beStalled(zimv1alpha1.ReasonInvalidParameter))
+		del(ctx, room)
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(liveRooms()).To(BeEmpty())
+	})
+
 	It("does not wait for the Secret of a ZimApp that is being deleted too", func(ctx context.Context) {
 		room := w.applied(ctx)
 		w.reconcileApp(ctx, w.namespace) // It carries the finalizer from now on.

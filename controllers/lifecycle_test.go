@@ -26,6 +26,8 @@ import (
 const (
 	// soon is how long the running operator may take for what it does at once. Generous: the machine may be busy.
 	soon = 20 * time.Second
+	// hangTimeout stands for the ten seconds after which a call to a hanging endpoint ends.
+	hangTimeout = 2 * time.Second
 	// quiet is how long nothing may happen for it to count as nothing.
 	quiet = time.Second
 )
@@ -141,11 +143,43 @@ var _ = Describe("The running operator", func() {
 		room := w.apply(ctx)
 		Eventually(func() *zimv1alpha1.ZimApp { return w.app(ctx) }).WithTimeout(soon).
 			Should(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonCredentialsRejected))
-		secret := &corev1.Secret{}
-		Expect(apiServer.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "zim"}, secret)).To(Succeed())
-		secret.Data["serverSecret"] = []byte(testSecret)
-		Expect(apiServer.Update(ctx, secret)).To(Succeed())
+		w.setSecret(ctx, testSecret)
 		ready(ctx, room)
+	})
+
+	It("takes a rotated secret with one call, and leaves the rooms alone", func(ctx context.Context) {
+		prepareApp(ctx)
+		for i := range 10 {
+			ready(ctx, w.apply(ctx, named(fmt.Sprintf("room-%d", i)), func(room *zimv1alpha1.ZimRoom) {
+				room.Spec.ID = fmt.Sprintf("room-%d", i)
+			}))
+		}
+		w.simulator.ResetCalls()
+		w.simulator.SetApp(zimsim.App{AppID: testAppID, ServerSecret: "ffffffffffffffffffffffffffffffff"})
+		w.setSecret(ctx, "ffffffffffffffffffffffffffffffff")
+		accepted := func(g Gomega) {
+			secret := &corev1.Secret{}
+			g.Expect(apiServer.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "zim"}, secret)).To(Succeed())
+			g.Expect(w.app(ctx).Status.AcceptedSecretVersion).To(Equal(secret.ResourceVersion))
+		}
+		Eventually(accepted).WithTimeout(soon).Should(Succeed())
+		Consistently(func() []zimsim.Call { return w.simulator.Calls() }).WithTimeout(quiet).
+			Should(ConsistOf(HaveField("Action", "UserRegister")))
+	})
+
+	It("serves an app that comes while the endpoint of another hangs", func(ctx context.Context) {
+		stuck := newLiveWorld(ctx, 20)
+		stuck.inject(zimsim.Fault{Kind: zimsim.FaultHang})
+		for range 3 {
+			namespace := createNamespace(ctx, nil)
+			stuck.createSecret(ctx, namespace, testSecret)
+			stuck.createAppObject(ctx, namespace, withRate(20))
+		}
+		Eventually(stuck.simulator.Calls).WithTimeout(soon).ShouldNot(BeEmpty())
+		begin := time.Now()
+		prepareApp(ctx)
+		Eventually(func() *zimv1alpha1.ZimApp { return w.app(ctx) }).WithTimeout(2 * hangTimeout).
+			Should(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonAccepted), "%s", time.Since(begin))
 	})
 
 	It("recovers from frequency limits by itself", func(ctx context.Context) {
@@ -271,7 +305,7 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), operatorNamespace)).To(Succeed())
 	httpClient := zim.NewHTTPClient()
-	httpClient.Timeout = 2 * time.Second
+	httpClient.Timeout = hangTimeout
 	Expect(controllers.New(controllers.Options{
 		Client:     manager.GetClient(),
 		LiveReader: manager.GetAPIReader(),

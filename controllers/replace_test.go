@@ -133,6 +133,21 @@ var _ = Describe("Another name or delay", func() {
 		Expect(liveName()).To(Equal("Renamed"))
 	})
 
+	It("destroys nothing once the operator is being stopped, as when it lost its lease", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
+		stopping, stop := context.WithCancel(ctx)
+		w.onCall = func(action string) {
+			if action == "QueryRoomUserList" {
+				stop()
+			}
+		}
+		_, _ = w.operator.Rooms.Reconcile(stopping, request(room.Namespace, room.Name))
+		Expect(w.calls()).To(ContainElement("QueryRoomUserList"))
+		Expect(w.calls()).NotTo(ContainElement("DestroyRoom"))
+		Expect(liveName()).To(Equal("RoomName1"))
+	})
+
 	DescribeTable("leaves the room Ready and says why it waits when ZIM does not play along",
 		func(ctx context.Context, fault zimsim.Fault, reason string) {
 			room := w.applied(ctx)

@@ -162,6 +162,15 @@ func (w *world) createSecret(ctx context.Context, namespace, value string) {
 	})).To(Succeed())
 }
 
+// setSecret stores another server secret.
+func (w *world) setSecret(ctx context.Context, value string) {
+	GinkgoHelper()
+	secret := &corev1.Secret{}
+	Expect(apiServer.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "zim"}, secret)).To(Succeed())
+	secret.Data = map[string][]byte{"serverSecret": []byte(value)}
+	Expect(apiServer.Update(ctx, secret)).To(Succeed())
+}
+
 func (w *world) deleteSecret(ctx context.Context) {
 	GinkgoHelper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "zim"}}
