@@ -42,7 +42,7 @@ func (d *demo) tell(ctx context.Context) error {
 	began := time.Now()
 	d.say("The operator, with a Kubernetes API server of its own and a simulator of ZIM, on this machine only.\n" +
 		"Lines after $ are commands, run as they stand; lines after > are requests to the simulator's admin side.\n" +
-		"It takes 15 to 30 seconds. Logs: " + d.dir)
+		"It takes 15 to 40 seconds. Logs: " + d.dir)
 	for i, step := range story {
 		d.heading("Step %d of %d: %s", i+1, len(story), step.name)
 		err := step.run(d, ctx)

@@ -33,6 +33,9 @@ var story = []step{
 	{"a room is destroyed behind the operator's back", (*demo).loseRoom},
 	{"somebody changes an attribute", (*demo).changeAttribute},
 	{"a new room meets a frequency limit", (*demo).meetLimit},
+	{"a room gets another name", (*demo).renameEmpty},
+	{"a room gets another name while somebody is in it", (*demo).renameOccupied},
+	{"a room is handed over", (*demo).handOver},
 	{"delete a room", (*demo).deleteRoom},
 	{"what there is now", (*demo).summarize},
 }

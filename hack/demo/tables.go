@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
@@ -21,8 +22,17 @@ var codeMeanings = map[int]string{
 	0:             "done",
 	660300001:     "no such room",
 	660300005:     "frequency limit",
+	660300008:     "nobody is in it",
 	660300014:     "the room exists, as it should",
 	660500002:     "operator user unknown: it is registered",
+}
+
+// meaning tells what an answer means.
+func meaning(action string, code int) string {
+	if action == "QueryRoomUserList" && code == 0 {
+		return "somebody is in it"
+	}
+	return codeMeanings[code]
 }
 
 // showRooms shows the simulator's rooms as a table.
@@ -70,16 +80,19 @@ func (d *demo) showCreation(ctx context.Context, roomID string) error {
 	return fmt.Errorf("the simulator knows no CreateRoom for %s", roomID)
 }
 
-// showCalls shows what the simulator received for a room.
-func (d *demo) showCalls(ctx context.Context, roomID string) error {
+// showCalls shows what the simulator received for a room since a moment.
+func (d *demo) showCalls(ctx context.Context, roomID string, since time.Time) error {
 	calls, err := d.simulator.calls(ctx, roomID)
 	if err != nil {
 		return err
 	}
 	rows := [][]string{{"TIME", "ACTION", "CODE", "MEANING"}}
 	for _, call := range calls {
+		if call.Time.Before(since) {
+			continue
+		}
 		rows = append(rows, []string{
-			call.Time.Local().Format("15:04:05.0"), call.Action, strconv.Itoa(call.Code), codeMeanings[call.Code],
+			call.Time.Local().Format("15:04:05.0"), call.Action, strconv.Itoa(call.Code), meaning(call.Action, call.Code),
 		})
 	}
 	d.show(table(rows))
@@ -105,7 +118,7 @@ func (d *demo) showCallCounts(ctx context.Context) error {
 	})
 	rows := [][]string{{"ACTION", "CODE", "CALLS", "MEANING"}}
 	for _, k := range kinds {
-		rows = append(rows, []string{k.action, strconv.Itoa(k.code), strconv.Itoa(counts[k]), codeMeanings[k.code]})
+		rows = append(rows, []string{k.action, strconv.Itoa(k.code), strconv.Itoa(counts[k]), meaning(k.action, k.code)})
 	}
 	d.show(table(rows))
 	return nil

@@ -62,8 +62,7 @@ func (d *demo) changeAttribute(ctx context.Context) error {
 	}
 	d.say("This manifest has interval: 1m, so it would be noticed within a minute. Whoever does not want to wait asks:")
 	asked := time.Now()
-	stamp := asked.UTC().Format(time.RFC3339)
-	err = d.kubectl.run(ctx, "annotate", "--overwrite", "zr/lobby", "zim.zego.im/reconcile-requested-at="+stamp)
+	stamp, err := d.askForLook(ctx, "zr/lobby")
 	if err != nil {
 		return err
 	}
@@ -127,7 +126,7 @@ func (d *demo) meetLimit(ctx context.Context) error {
 		return err
 	}
 	d.say("Ready %s later, by itself. What the simulator received for it:", seconds(time.Since(lifted)))
-	return d.showCalls(ctx, id)
+	return d.showCalls(ctx, id, time.Time{})
 }
 
 // awaitCalls polls the simulator until so many calls for a room have come.
@@ -161,5 +160,5 @@ func (d *demo) deleteRoom(ctx context.Context) error {
 		return err
 	}
 	d.say("and received for %s:", id)
-	return d.showCalls(ctx, id)
+	return d.showCalls(ctx, id, time.Time{})
 }
