@@ -138,14 +138,14 @@ func attributeHash(attribute zimv1alpha1.RoomAttribute) string {
 // ensureAttributes brings the attributes of a room that existed before the pass to what is declared. It returns a
 // rejectedAttributesError if ZIM refused some; the others are set then.
 func (p *pass) ensureAttributes(ctx context.Context) error {
-	applied := p.room.Status.Room.Attributes
-	if len(p.room.Spec.Attributes) == 0 && len(applied) == 0 {
+	if len(p.room.Spec.Attributes) == 0 && len(p.room.Status.Room.Attributes) == 0 {
 		return nil
 	}
 	live, err := p.queryAttributes(ctx)
 	if err != nil {
 		return err
 	}
+	applied := p.room.Status.Room.Attributes // As they are for this life of the room: see noteSequence.
 	change := planAttributes(p.room.Spec.Attributes, applied, live)
 	if change.isEmpty() {
 		p.room.Status.Room.Attributes = applyRecord(p.room.Spec.Attributes, applied, nil)

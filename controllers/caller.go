@@ -60,29 +60,18 @@ type caller struct {
 	memory   *callMemory
 }
 
-// call runs one call when it is its turn.
+// callFunc is a way of making a call: when it is its turn, or at once.
+type callFunc func(ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error) error
+
+// call runs one call when it is its turn. If ZIM does not know the operator user, it is registered, and the call sent once
+// more.
 func (c *caller) call(
 	ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error,
 ) error {
-	return c.callThrough(ctx, c.app.client, action, send)
-}
-
-// callNow runs one call whose turn was taken before.
-func (c *caller) callNow(
-	ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error,
-) error {
-	return c.callThrough(ctx, c.app.client.Unpaced(), action, send)
-}
-
-// callThrough runs one call through a client. If ZIM does not know the operator user, it is registered, and the call
-// sent once more.
-func (c *caller) callThrough(
-	ctx context.Context, client *zim.Client, action zim.Action, send func(context.Context, *zim.Client) error,
-) error {
 	if c.memory.isHeldBack(c.app.account, action) {
-		return &zim.Error{Action: action, Class: zim.ClassNotOffered, Code: zim.CodeNotOffered}
+		return notOffered(action)
 	}
-	err := send(ctx, client)
+	err := send(ctx, c.app.client)
 	if zim.ClassOf(err) == zim.ClassOperator {
 		if registerErr := c.register(ctx); registerErr != nil {
 			return c.note(ctx, registerErr)
@@ -90,6 +79,20 @@ func (c *caller) callThrough(
 		err = send(ctx, c.app.client)
 	}
 	return c.note(ctx, err)
+}
+
+// callNow runs one call whose turn was taken before. It is sent once, whatever ZIM answers.
+func (c *caller) callNow(
+	ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error,
+) error {
+	if c.memory.isHeldBack(c.app.account, action) {
+		return notOffered(action)
+	}
+	return c.note(ctx, send(ctx, c.app.client.Unpaced()))
+}
+
+func notOffered(action zim.Action) error {
+	return &zim.Error{Action: action, Class: zim.ClassNotOffered, Code: zim.CodeNotOffered}
 }
 
 // note draws the consequences of a failed call that concern more than its room, and logs the request id that the
@@ -124,7 +127,7 @@ func (c *caller) register(ctx context.Context) error {
 		return nil
 	}
 	if c.memory.isHeldBack(c.app.account, zim.ActionUserRegister) {
-		return &zim.Error{Action: zim.ActionUserRegister, Class: zim.ClassNotOffered, Code: zim.CodeNotOffered}
+		return notOffered(zim.ActionUserRegister)
 	}
 	_, err, _ := c.memory.registrations.Do(who.account.String()+"/"+who.user, func() (any, error) {
 		if c.memory.isRegistered(who) {

@@ -60,10 +60,10 @@ func setReplacementPending(room *zimv1alpha1.ZimRoom, pending *verdict, missing 
 	}
 }
 
-// isOccupied tells whether a replacement waits for the room to become empty.
-func isOccupied(room *zimv1alpha1.ZimRoom) bool {
+// isWaitingToBeReplaced tells whether a replacement waits for something that may come any time.
+func isWaitingToBeReplaced(room *zimv1alpha1.ZimRoom) bool {
 	pending := meta.FindStatusCondition(room.Status.Conditions, zimv1alpha1.ReplacementPendingCondition)
-	return pending != nil && pending.Reason == zimv1alpha1.ReasonRoomOccupied
+	return pending != nil && pending.Reason != zimv1alpha1.ReasonPolicyNever
 }
 
 // isCurrent tells whether the last pass reached its goal for the present generation.
@@ -88,7 +88,7 @@ func isRefused(room *zimv1alpha1.ZimRoom) bool {
 func isKnownMissing(room *zimv1alpha1.ZimRoom) bool {
 	reason := readyReason(room)
 	return room.Status.Room != nil && (reason == zimv1alpha1.ReasonRoomMissing ||
-		reason == zimv1alpha1.ReasonRoomQuotaExceeded || reason == zimv1alpha1.ReasonReplacing)
+		reason == zimv1alpha1.ReasonRoomQuotaExceeded)
 }
 
 // readyReason returns the reason of Ready; empty if there is none.

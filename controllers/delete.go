@@ -30,7 +30,7 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 	if !controllerutil.ContainsFinalizer(p.room, zimv1alpha1.Finalizer) {
 		return reconcile.Result{}, nil
 	}
-	if p.room.Status.Room == nil {
+	if p.room.Status.Room == nil || p.memory.gone {
 		return r.letGo(ctx, p)
 	}
 	found, err := r.apps.resolve(ctx, p.room)
@@ -39,9 +39,6 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 	}
 	if found.unseen {
 		return reconcile.Result{}, nil // The pass over the ZimApp wakes this room.
-	}
-	if p.memory.gone || !mustDestroy(p.room) && found.app == nil {
-		return r.letGo(ctx, p)
 	}
 	switch successor, err := r.findSuccessor(ctx, p.room, found); {
 	case errors.Is(err, errUnseenApp):

@@ -38,13 +38,16 @@ func (r *ZimRoomReconciler) isDue(p *pass) bool {
 // plan decides when the next look is due, after a pass with an outcome.
 func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 	memory := p.memory
-	if result.answered {
+	if result.seen {
 		memory.lastAnswer = now
 	}
 	switch {
 	case result.retry != nil:
 		memory.failures++
 		memory.nextLook = now.Add(result.retry.delay(memory.failures))
+		if result.seen { // Its death or slot may come before the next try of what failed.
+			memory.nextLook = earliest(memory.nextLook, r.nextLook(p, now))
+		}
 	case result.atSlot:
 		memory.nextLook = nextSlot(now, time.Time{}, p.room.UID, r.intervalOf(p))
 	case result.answered:
@@ -64,7 +67,7 @@ func (r *ZimRoomReconciler) nextLook(p *pass, now time.Time) time.Time {
 		delay := p.room.Status.Room.DestroyDelay.Duration
 		next = earliest(next, nextDeathLook(now, created.Time, p.memory.lastAnswer, delay, interval))
 	}
-	if isOccupied(p.room) {
+	if isWaitingToBeReplaced(p.room) {
 		next = earliest(next, now.Add(occupiedInterval))
 	}
 	return next

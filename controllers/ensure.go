@@ -58,7 +58,10 @@ func (p *pass) ensureDeclared(ctx context.Context) (waits *cause, err error) {
 	}
 	waits, err = p.ensureReplaced(ctx)
 	if zim.ClassOf(err) == zim.ClassRoomMissing {
-		err = p.ensureRoom(ctx) // It went by itself: it comes back as declared.
+		err = p.ensureRoom(ctx) // It went by itself: it comes back as declared,
+		if err == nil && isReplacementPending(p.room) {
+			waits = &causeTooLate // or is there all the same.
+		}
 	}
 	return waits, err
 }
@@ -78,7 +81,7 @@ func (p *pass) ensureRoom(ctx context.Context) error {
 }
 
 func (p *pass) ensureOnce(ctx context.Context) error {
-	existed, err := p.ensureExists(ctx)
+	existed, err := p.ensureExists(ctx, p.caller.call)
 	if err != nil || !existed {
 		return err
 	}
@@ -86,18 +89,20 @@ func (p *pass) ensureOnce(ctx context.Context) error {
 	return p.ensureAttributes(ctx)
 }
 
-// ensureExists creates the room if it does not exist. It returns true if the room was there before, so that its
-// attributes are to be looked at.
-func (p *pass) ensureExists(ctx context.Context) (bool, error) {
+// ensureExists creates the room, through a way of calling, if it does not exist. It returns true if the room was there
+// before, so that its attributes are to be looked at.
+func (p *pass) ensureExists(ctx context.Context, callZIM callFunc) (bool, error) {
 	request := createRequest(p.room, p.operatorUser())
 	var response zim.CreateRoomResponse
-	err := p.caller.call(ctx, zim.ActionCreateRoom, func(ctx context.Context, client *zim.Client) (err error) {
+	err := callZIM(ctx, zim.ActionCreateRoom, func(ctx context.Context, client *zim.Client) (err error) {
 		response, err = client.CreateRoom(ctx, request)
 		return err
 	})
 	switch zim.ClassOf(err) {
 	case zim.ClassOK:
-		p.created = &lostCreate{request: request, time: p.clock.Now(), certain: true}
+		p.created = &lostCreate{
+			request: request, time: p.clock.Now(), certain: true, replacement: p.memory.replacement,
+		}
 		p.recordCreated(request, response.AttributeSeq, p.created.time)
 		return false, nil
 	case zim.ClassRoomExists:
@@ -146,52 +151,51 @@ func (p *pass) recordCreated(request zim.CreateRoomRequest, attributeSeq int, at
 		CreatedTime:  &created,
 		Attributes:   applyRecord(p.room.Spec.Attributes, nil, nil),
 	}
-	if before := p.room.Status.Room; before != nil {
-		p.replaced = p.memory.destroyed || p.memory.maybeDestroyed
-		p.recreated = !p.replaced
-		record.Recreations = before.Recreations
-		if p.recreated {
-			record.Recreations++
-		}
+	switch before, replaced := p.room.Status.Room, p.memory.replacement; {
+	case replaced != nil:
+		record.Recreations = replaced.recreations
+		p.replaced = true
+	case before != nil:
+		record.Recreations = before.Recreations + 1
+		p.recreated = true
 	}
 	p.room.Status.Room = record
-	p.missing, p.replacing = false, false
+	p.missing = false
 	p.memory.attributeSeq = attributeSeq
-	p.memory.lostCreate = nil
-	p.memory.destroyed, p.memory.maybeDestroyed, p.memory.returns = false, false, 0
+	p.memory.lostCreate, p.memory.replacement = nil, nil
 }
 
-// recordExists writes down a room that was there before this call. It is ours all the same if a CreateRoom of this
-// process lost its answer just before. One that the operator itself has just destroyed is given some time to go.
+// recordExists writes down a room that was there before this call. It is ours all the same if this process created it and
+// status does not know. One that the operator itself has just destroyed is given some time to go.
 func (p *pass) recordExists() error {
-	lost := p.memory.lostCreate
-	p.memory.lostCreate, p.memory.maybeDestroyed = nil, false
+	lost, replaced := p.memory.lostCreate, p.memory.replacement
 	if lost != nil && p.clock.Since(lost.time) > lostCreateAge {
 		lost = nil
 	}
 	switch {
-	case p.memory.destroyed && p.memory.returns < returnTries:
-		p.memory.returns++
-		return errStillThere
-	case p.memory.destroyed:
-		p.memory.destroyed, p.memory.returns = false, 0
-		p.missing, p.replacing = false, false
-		p.recordForeign()
-	case lost != nil && (lost.certain || p.room.Status.Room == nil):
+	case lost != nil && lost.certain:
 		p.recordLost(lost)
-	case p.room.Status.Room != nil:
-		p.maybeCreated = lost
-	default:
-		p.room.Status.Room = &zimv1alpha1.RoomStatus{
-			ID: p.room.Spec.ID, AppID: int64(p.app.account.AppID), Realm: p.app.account.Realm,
-		}
+		return nil
+	case p.isReplacing() && replaced.returns < returnTries:
+		replaced.returns++
+		return errStillThere
+	case lost != nil && p.room.Status.Room == nil:
+		p.recordLost(lost)
+		return nil
+	case p.room.Status.Room == nil:
 		p.recordForeign()
+	default:
+		p.maybeCreated = lost
 	}
+	p.memory.lostCreate, p.memory.replacement = nil, nil
 	return nil
 }
 
 // recordLost writes down a room that this operator created in an earlier pass.
 func (p *pass) recordLost(lost *lostCreate) {
+	if p.memory.replacement == nil {
+		p.memory.replacement = lost.replacement
+	}
 	p.recordCreated(lost.request, 0, lost.time)
 	p.room.Status.Room.Attributes = lostRecord(nil, attributeChange{set: lost.request.Attributes})
 }
@@ -199,9 +203,18 @@ func (p *pass) recordLost(lost *lostCreate) {
 // recordForeign writes down that others created the live room. Its name and delay are taken to be those declared: ZIM
 // cannot be asked.
 func (p *pass) recordForeign() {
-	record := p.room.Status.Room
-	record.Origin, record.CreatedTime = zimv1alpha1.RoomOriginAdopted, nil
-	record.Name, record.DestroyDelay.Duration = p.room.Spec.Name, destroyDelayOf(p.room)
+	record := &zimv1alpha1.RoomStatus{
+		ID:           p.room.Spec.ID,
+		AppID:        int64(p.app.account.AppID),
+		Realm:        p.app.account.Realm,
+		Origin:       zimv1alpha1.RoomOriginAdopted,
+		Name:         p.room.Spec.Name,
+		DestroyDelay: metav1.Duration{Duration: destroyDelayOf(p.room)},
+	}
+	if before := p.room.Status.Room; before != nil {
+		record.Recreations = before.Recreations
+	}
+	p.room.Status.Room = record
 }
 
 // noteSequence watches the count of attribute changes. It only grows in the life of a room: a lower one means that

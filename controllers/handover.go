@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -77,7 +78,11 @@ func (r *ZimRoomReconciler) handOver(
 		return reconcile.Result{}, fmt.Errorf("handing the room over to ZimRoom %s: %w", heirName, err)
 	}
 	heir := successor.DeepCopy()
-	inherit(heir, p.room)
+	found, err := r.apps.resolve(ctx, heir)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	inherit(heir, p.room, found.name)
 	lock := client.MergeFromWithOptions(successor, client.MergeFromWithOptimisticLock{})
 	if err := r.Status().Patch(ctx, heir, lock); err != nil {
 		return reconcile.Result{}, fmt.Errorf("handing the room over to ZimRoom %s: %w", heirName, err)
@@ -96,11 +101,12 @@ func (r *ZimRoomReconciler) prepareHeir(ctx context.Context, heir *zimv1alpha1.Z
 	return r.Patch(ctx, heir, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// inherit writes what is known of the room into the heir's status. Two that were created at the same moment may both
-// have confirmed the room: then it is the operator's own if either created it.
-func inherit(heir, giver *zimv1alpha1.ZimRoom) {
+// inherit writes what is known of the room into the heir's status, and pins the heir's own app: it need not be allowed to
+// use the giver's. Two that were created at the same moment may both have confirmed the room: then it is the operator's
+// own if either created it.
+func inherit(heir, giver *zimv1alpha1.ZimRoom, app types.NamespacedName) {
 	if heir.Status.Room == nil || giver.Status.Room.Origin == zimv1alpha1.RoomOriginCreated {
 		heir.Status.Room = giver.Status.Room.DeepCopy()
-		heir.Status.AppRef = giver.Status.AppRef.DeepCopy()
+		heir.Status.AppRef = &zimv1alpha1.ResolvedAppReference{Namespace: app.Namespace, Name: app.Name}
 	}
 }

@@ -178,7 +178,7 @@ var _ = Describe("The running operator", func() {
 		Eventually(stuck.simulator.Calls).WithTimeout(soon).ShouldNot(BeEmpty())
 		begin := time.Now()
 		prepareApp(ctx)
-		Eventually(func() *zimv1alpha1.ZimApp { return w.app(ctx) }).WithTimeout(2 * hangTimeout).
+		Eventually(func() *zimv1alpha1.ZimApp { return w.app(ctx) }).WithTimeout(2*hangTimeout).
 			Should(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonAccepted), "%s", time.Since(begin))
 	})
 

@@ -24,12 +24,8 @@ type roomMemory struct {
 	failures int
 	// attributeSeq is the count of attribute changes last seen in the live room.
 	attributeSeq int
-	// destroyed: this operator destroyed the room to create it anew, and it is not back. returns counts how often ZIM has
-	// said since that it exists.
-	destroyed bool
-	returns   int
-	// maybeDestroyed: the answer to such a DestroyRoom got lost.
-	maybeDestroyed bool
+	// replacement is under way: the operator has sent DestroyRoom to create the room anew, and it is not back; nil if not.
+	replacement *replacement
 	// destroyTried: DestroyRoom has been sent because the ZimRoom is being deleted. gone: it has succeeded, and only the
 	// finalizer is left.
 	destroyTried, gone bool
@@ -46,12 +42,24 @@ type attempt struct {
 	appRevision string
 }
 
+// replacement is what is known between DestroyRoom and CreateRoom.
+type replacement struct {
+	// certain: ZIM answered 0; otherwise the answer got lost.
+	certain bool
+	// returns counts how often ZIM has said since that the room exists.
+	returns int
+	// recreations is what status.room counted before.
+	recreations int32
+}
+
 // lostCreate remembers what a CreateRoom made that status knows nothing of.
 type lostCreate struct {
 	request zim.CreateRoomRequest
 	time    time.Time
 	// certain: ZIM answered 0, and only the status could not be written. Otherwise the answer got lost.
 	certain bool
+	// replacement is what it was part of; nil if of none.
+	replacement *replacement
 }
 
 // unwritten notes that the status could not be written: the next pass is due at once, and must know what this one
@@ -74,16 +82,18 @@ func newMemories() *memories {
 	return &memories{rooms: map[types.NamespacedName]*roomMemory{}}
 }
 
-// of returns the memory of a ZimRoom. One that was deleted and applied again under the same name begins with a new one.
-func (m *memories) of(name types.NamespacedName, uid types.UID) *roomMemory {
+// of returns the memory of a ZimRoom, and whether it is a new one. One that was deleted and applied again under the same
+// name begins with a new one.
+func (m *memories) of(name types.NamespacedName, uid types.UID) (memory *roomMemory, isNew bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	memory := m.rooms[name]
-	if memory == nil || memory.uid != uid {
+	memory = m.rooms[name]
+	isNew = memory == nil || memory.uid != uid
+	if isNew {
 		memory = &roomMemory{uid: uid}
 		m.rooms[name] = memory
 	}
-	return memory
+	return memory, isNew
 }
 
 func (m *memories) forget(name types.NamespacedName) {

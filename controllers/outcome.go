@@ -16,7 +16,7 @@ type situation struct {
 	confirmed bool
 	// missing: ZIM said that the confirmed room is gone, and it has not come back since.
 	missing bool
-	// replacing: it is missing because the operator destroyed it, to create it anew.
+	// replacing: the operator destroyed it, to create it anew, and it is not back.
 	replacing bool
 	// unverified: nobody could look at the room for so long that what was known counts no more.
 	unverified bool
@@ -36,6 +36,8 @@ type cause struct {
 	status metav1.ConditionStatus
 	// atSlot: come back at the room's next slot.
 	atSlot bool
+	// seen: the room exists, and was looked at.
+	seen bool
 	// definite: ZIM has judged what is declared, so Ready says it even for a room that was confirmed before.
 	definite bool
 	// stalled: only an edit, or a request to look again, can help.
@@ -112,7 +114,7 @@ func causeOf(err error) cause {
 	if rejected, ok := errors.AsType[*rejectedAttributesError](err); ok {
 		return cause{
 			reason: zimv1alpha1.ReasonAttributesRejected, message: rejected.message(),
-			status: metav1.ConditionFalse, retry: &refusedBackoff, definite: true,
+			status: metav1.ConditionFalse, retry: &refusedBackoff, definite: true, seen: true,
 		}
 	}
 	switch {
@@ -162,8 +164,8 @@ type outcome struct {
 	silent bool
 	// handled: the pass is an answer to a reconcile request.
 	handled bool
-	// answered: ZIM confirmed all that is declared.
-	answered bool
+	// answered: ZIM confirmed all that is declared. seen: it said that the room exists, at least.
+	answered, seen bool
 	// pending says why the declared name or delay wait.
 	pending *verdict
 	// retry and atSlot say when to come back; neither: as the room's plan says if ZIM answered, else when something
@@ -186,7 +188,7 @@ type verdict struct {
 // outcomeOf says what a cause does to the conditions in each situation. What is known to be as declared stays Ready
 // while nobody can look: a verification that fails writes nothing.
 func outcomeOf(at situation, why cause) outcome {
-	result := outcome{retry: why.retry, atSlot: why.atSlot}
+	result := outcome{retry: why.retry, atSlot: why.atSlot, seen: why.seen}
 	if at.confirmed && at.current && !at.missing && !at.unverified && !why.definite {
 		result.silent = true
 		return result
@@ -207,7 +209,7 @@ func readyFor(at situation, why cause) *verdict {
 	switch {
 	case why.definite, at.missing && why.reason == zimv1alpha1.ReasonRoomQuotaExceeded:
 		return itself
-	case at.missing && at.replacing:
+	case at.replacing:
 		return &verdict{
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonReplacing,
 			message: "The room was destroyed to get its declared name and delay, and could not be created again yet.",
@@ -240,7 +242,7 @@ func confirmedOutcome(origin zimv1alpha1.RoomOrigin, waits *cause) outcome {
 		ready.reason = zimv1alpha1.ReasonRoomAdopted
 		ready.message = "The room existed before, and has the declared attributes."
 	}
-	result := outcome{ready: ready, handled: true, answered: true}
+	result := outcome{ready: ready, handled: true, answered: true, seen: true}
 	if waits != nil {
 		result.pending = &verdict{status: metav1.ConditionTrue, reason: waits.reason, message: waits.message}
 		result.retry = waits.retry

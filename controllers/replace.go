@@ -102,16 +102,17 @@ func (p *pass) replace(ctx context.Context, turns *zim.Turns, until time.Time) (
 	})
 	switch {
 	case isMaybeDone(err):
-		p.memory.maybeDestroyed = true
+		p.memory.replacement = &replacement{recreations: p.room.Status.Room.Recreations}
 		return nil, err
 	case err != nil:
 		return causeOfPending(err), nil
 	}
-	p.memory.destroyed, p.missing, p.replacing = true, true, true
+	p.memory.replacement = &replacement{certain: true, recreations: p.room.Status.Room.Recreations}
+	p.room.Status.Room = nil // What was destroyed is confirmed no more: it is not to be destroyed again, or handed over.
 	if err := turns.Wait(ctx); err != nil {
 		return nil, err
 	}
-	existed, err := p.ensureExists(ctx)
+	existed, err := p.ensureExists(ctx, p.caller.callNow)
 	if err != nil || !existed {
 		return nil, err
 	}

@@ -79,7 +79,6 @@ func New(options Options) *Controllers {
 		recorder:       options.Recorder,
 		clock:          options.Clock,
 		verifyInterval: options.VerifyInterval,
-		started:        options.Clock.Now(),
 		apps: &appResolver{
 			reader: options.Client, registry: registry, operatorNamespace: options.OperatorNamespace,
 			watched: options.WatchedNamespaces,

@@ -30,7 +30,10 @@ func roomChanged() predicate.Predicate {
 func claimChanged() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
-		UpdateFunc: func(event.UpdateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, after := e.ObjectOld.(*zimv1alpha1.ZimRoom), e.ObjectNew.(*zimv1alpha1.ZimRoom)
+			return hasLetGo(before) != hasLetGo(after) // The finalizer of others may hold it longer.
+		},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -27,8 +28,9 @@ type ZimRoomReconciler struct {
 	clock      clock.PassiveClock
 	// verifyInterval is how often a room without spec.interval is verified.
 	verifyInterval time.Duration
-	// started is when this process began to look.
+	// started is when this process began to look: with its first pass, which a standby makes when it becomes the leader.
 	started time.Time
+	begin   sync.Once
 
 	apps     *appResolver
 	registry *appRegistry
@@ -61,8 +63,6 @@ type pass struct {
 
 	// missing: ZIM said that the confirmed room is gone, and it is not back.
 	missing bool
-	// replacing: it is missing because the operator destroyed it, to create it anew.
-	replacing bool
 	// created is what CreateRoom has just made; nil if nothing.
 	created *lostCreate
 	// maybeCreated is what a CreateRoom without an answer may have made just before.
@@ -73,6 +73,7 @@ type pass struct {
 
 // Reconcile makes one pass over a ZimRoom.
 func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	r.begin.Do(func() { r.started = r.clock.Now() })
 	visit := r.gate.enter(request)
 	defer visit.leave()
 
@@ -95,20 +96,29 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 }
 
 func (r *ZimRoomReconciler) newPass(request reconcile.Request, cached *zimv1alpha1.ZimRoom, visit *visit) *pass {
-	memory := r.memories.of(request.NamespacedName, cached.UID)
+	memory, isNew := r.memories.of(request.NamespacedName, cached.UID)
 	room := memory.newest(cached)
-	replacing := readyReason(room) == zimv1alpha1.ReasonReplacing
-	memory.destroyed = memory.destroyed || replacing // Known from status after a restart.
-	return &pass{
-		clock:     r.clock,
-		request:   request,
-		room:      room,
-		base:      room.DeepCopy(),
-		memory:    memory,
-		visit:     visit,
-		missing:   isKnownMissing(room),
-		replacing: replacing,
+	p := &pass{
+		clock:   r.clock,
+		request: request,
+		room:    room,
+		base:    room.DeepCopy(),
+		memory:  memory,
+		visit:   visit,
+		missing: isKnownMissing(room),
 	}
+	if isNew && readyReason(room) == zimv1alpha1.ReasonReplacing {
+		memory.replacement = &replacement{certain: true} // Begun before a restart.
+	}
+	if p.isReplacing() {
+		room.Status.Room = nil // Should it still be there: what was destroyed is confirmed no more.
+	}
+	return p
+}
+
+// isReplacing tells whether the operator has destroyed the room to create it anew, and it is not back.
+func (p *pass) isReplacing() bool {
+	return p.memory.replacement != nil && p.memory.replacement.certain
 }
 
 // reconcileNormal goes through what must be true before ZIM may be asked, and asks.
@@ -171,7 +181,8 @@ func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Res
 	p.memory.tried = p.attempt()
 	r.quota.take(p.request)
 	waits, err := p.ensureDeclared(ctx)
-	at.missing, at.replacing = p.missing, p.replacing
+	at.missing, at.replacing = p.missing, p.isReplacing()
+	at.current = at.current && p.memory.replacement == nil // A DestroyRoom without an answer leaves nothing as it was.
 	if p.room.Status.Room != nil {
 		p.room.Status.AppRef = &zimv1alpha1.ResolvedAppReference{
 			Namespace: p.app.name.Namespace, Name: p.app.name.Name,
@@ -179,7 +190,7 @@ func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Res
 	}
 	if err != nil {
 		if errors.Is(err, errStillThere) {
-			p.memory.failures = p.memory.returns - 1 // These tries have a count of their own.
+			p.memory.failures = p.memory.replacement.returns - 1 // These tries have a count of their own.
 		}
 		if zim.ClassOf(err) == zim.ClassRoomQuota {
 			r.quota.wait(p.app.account, p.request)
@@ -225,7 +236,12 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	written := p.room.DeepCopy()
-	err := r.Status().Patch(ctx, written, client.MergeFrom(p.base))
+	patch := client.MergeFrom(p.base)
+	if p.base.Status.Room == nil && p.room.Status.Room != nil {
+		// Another ZimRoom may have handed its room over meanwhile.
+		patch = client.MergeFromWithOptions(p.base, client.MergeFromWithOptimisticLock{})
+	}
+	err := r.Status().Patch(ctx, written, patch)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -272,7 +288,7 @@ func (r *ZimRoomReconciler) situation(p *pass) situation {
 	return situation{
 		confirmed:  p.room.Status.Room != nil && reason != "" && reason != zimv1alpha1.ReasonDuplicateRoomID,
 		missing:    p.missing,
-		replacing:  p.replacing,
+		replacing:  p.isReplacing(),
 		unverified: !unverifiedAt.IsZero() && !r.clock.Now().Before(unverifiedAt),
 		current:    isCurrent(p.room),
 	}

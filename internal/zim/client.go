@@ -59,6 +59,8 @@ type Client struct {
 	account  Account
 	// sign has the secret, out of reach of whoever prints a Client.
 	sign func() stamp
+	// once: a call is never sent a second time.
+	once bool
 }
 
 // NewClient returns a client. It fails when endpoint, AppID or secret can't be used.
@@ -103,7 +105,7 @@ type apiCall struct {
 // have waited too long on the way.
 func (c *Client) call(ctx context.Context, call apiCall, answer any) error {
 	err := c.attempt(ctx, call, answer)
-	if ClassOf(err) == ClassAuth {
+	if ClassOf(err) == ClassAuth && !c.once {
 		err = c.attempt(ctx, call, answer)
 	}
 	return err

@@ -67,9 +67,9 @@ func (c *Client) TakeTurns(ctx context.Context, count int) (*Turns, error) {
 	return turns, nil
 }
 
-// Unpaced returns a client that sends at once, for calls whose turns were taken before.
+// Unpaced returns a client for calls whose turns were taken before: it sends at once, and once, whatever ZIM answers.
 func (c *Client) Unpaced() *Client {
 	unpaced := *c
-	unpaced.config.Limiter = nil
+	unpaced.config.Limiter, unpaced.once = nil, true
 	return &unpaced
 }
