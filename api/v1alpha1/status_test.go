@@ -26,6 +26,7 @@ appRef: {namespace: shared, name: team}
 room:
   id: lobby
   appID: 1234567890
+  realm: zego.im
   origin: Created
   name: Main lobby
   destroyDelay: 1h0m0s
@@ -178,6 +179,7 @@ var _ = Describe("The status of a ZimRoom", func() {
 		Entry(nil, "status.appRef.name"),
 		Entry(nil, "status.room.id"),
 		Entry(nil, "status.room.appID"),
+		Entry(nil, "status.room.realm"),
 		Entry(nil, "status.room.origin"),
 		Entry(nil, "status.room.destroyDelay"),
 		Entry(nil, "status.room.recreations"),
