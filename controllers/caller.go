@@ -63,8 +63,8 @@ type caller struct {
 // callFunc is a way of making a call: when it is its turn, or at once.
 type callFunc func(ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error) error
 
-// call runs one call when it is its turn. If ZIM does not know the operator user, it is registered, and the call sent once
-// more.
+// call runs one call when it is its turn. If ZIM does not know the operator user, it is registered, and the call sent
+// once more.
 func (c *caller) call(
 	ctx context.Context, action zim.Action, send func(context.Context, *zim.Client) error,
 ) error {

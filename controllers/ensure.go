@@ -165,8 +165,8 @@ func (p *pass) recordCreated(request zim.CreateRoomRequest, attributeSeq int, at
 	p.memory.lostCreate, p.memory.replacement = nil, nil
 }
 
-// recordExists writes down a room that was there before this call. It is ours all the same if this process created it and
-// status does not know. One that the operator itself has just destroyed is given some time to go.
+// recordExists writes down a room that was there before this call. It is ours all the same if this process created it
+// and status does not know. One that the operator itself has just destroyed is given some time to go.
 func (p *pass) recordExists() error {
 	lost, replaced := p.memory.lostCreate, p.memory.replacement
 	if lost != nil && p.clock.Since(lost.time) > lostCreateAge {

@@ -101,9 +101,9 @@ func (r *ZimRoomReconciler) prepareHeir(ctx context.Context, heir *zimv1alpha1.Z
 	return r.Patch(ctx, heir, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// inherit writes what is known of the room into the heir's status, and pins the heir's own app: it need not be allowed to
-// use the giver's. Two that were created at the same moment may both have confirmed the room: then it is the operator's
-// own if either created it.
+// inherit writes what is known of the room into the heir's status, and pins the heir's own app: it need not be
+// allowed to use the giver's. Two that were created at the same moment may both have confirmed the room: then it is
+// the operator's own if either created it.
 func inherit(heir, giver *zimv1alpha1.ZimRoom, app types.NamespacedName) {
 	if heir.Status.Room == nil || giver.Status.Room.Origin == zimv1alpha1.RoomOriginCreated {
 		heir.Status.Room = giver.Status.Room.DeepCopy()

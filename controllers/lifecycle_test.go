@@ -37,7 +37,7 @@ var _ = Describe("The running operator", func() {
 	var w *world
 
 	BeforeEach(func(ctx context.Context) {
-		w = newLiveWorld(ctx, 20)
+		w = newLiveWorld(ctx)
 		w.startManager(ctx)
 	})
 
@@ -60,7 +60,7 @@ var _ = Describe("The running operator", func() {
 	prepareApp := func(ctx context.Context) {
 		GinkgoHelper()
 		w.createSecret(ctx, w.namespace, testSecret)
-		w.createAppObject(ctx, w.namespace, withRate(20))
+		w.createAppObject(ctx, w.namespace, atVendorRate)
 	}
 
 	It("takes a room from apply through edit to its end", func(ctx context.Context) {
@@ -168,12 +168,12 @@ var _ = Describe("The running operator", func() {
 	})
 
 	It("serves an app that comes while the endpoint of another hangs", func(ctx context.Context) {
-		stuck := newLiveWorld(ctx, 20)
+		stuck := newLiveWorld(ctx)
 		stuck.inject(zimsim.Fault{Kind: zimsim.FaultHang})
 		for range 3 {
 			namespace := createNamespace(ctx, nil)
 			stuck.createSecret(ctx, namespace, testSecret)
-			stuck.createAppObject(ctx, namespace, withRate(20))
+			stuck.createAppObject(ctx, namespace, atVendorRate)
 		}
 		Eventually(stuck.simulator.Calls).WithTimeout(soon).ShouldNot(BeEmpty())
 		begin := time.Now()
@@ -211,9 +211,9 @@ var _ = Describe("The running operator", func() {
 
 	It("serves other accounts while the endpoint of one hangs", func(ctx context.Context) {
 		prepareApp(ctx)
-		stuck := newLiveWorld(ctx, 20)
+		stuck := newLiveWorld(ctx)
 		stuck.createSecret(ctx, stuck.namespace, testSecret)
-		stuck.createAppObject(ctx, stuck.namespace, withRate(20))
+		stuck.createAppObject(ctx, stuck.namespace, atVendorRate)
 		Eventually(func() *zimv1alpha1.ZimApp { return stuck.app(ctx) }).WithTimeout(soon).
 			Should(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonAccepted))
 		stuck.inject(zimsim.Fault{Kind: zimsim.FaultHang})
@@ -243,10 +243,10 @@ var _ = Describe("The running operator", func() {
 
 var _ = Describe("An operator that is restarted", func() {
 	It("goes on with what it had begun, and leaves the rest alone", func(ctx context.Context) {
-		w := newLiveWorld(ctx, 20)
+		w := newLiveWorld(ctx)
 		stop := w.startManager(ctx)
 		w.createSecret(ctx, w.namespace, testSecret)
-		w.createAppObject(ctx, w.namespace, withRate(20))
+		w.createAppObject(ctx, w.namespace, atVendorRate)
 		for i := range 40 {
 			w.apply(ctx, named(fmt.Sprintf("room-%d", i)), func(room *zimv1alpha1.ZimRoom) {
 				room.Spec.ID = fmt.Sprintf("room-%d", i)
@@ -271,12 +271,12 @@ var _ = Describe("An operator that is restarted", func() {
 	})
 })
 
-// newLiveWorld makes a world whose simulator has the real clock and a limit of calls a second.
-func newLiveWorld(ctx context.Context, callsPerSecond int) *world {
+// newLiveWorld makes a world whose simulator has the real clock and the vendor's limit of calls a second.
+func newLiveWorld(ctx context.Context) *world {
 	GinkgoHelper()
 	w := &world{namespace: createNamespace(ctx, nil)}
 	w.simulator = zimsim.New(zimsim.Options{
-		Apps: []zimsim.App{{AppID: testAppID, ServerSecret: testSecret, CallsPerSecond: callsPerSecond}},
+		Apps: []zimsim.App{{AppID: testAppID, ServerSecret: testSecret}},
 	})
 	w.server = httptest.NewServer(w.simulator.API())
 	DeferCleanup(func() {
@@ -287,9 +287,8 @@ func newLiveWorld(ctx context.Context, callsPerSecond int) *world {
 	return w
 }
 
-func withRate(requestsPerSecond int32) func(*zimv1alpha1.ZimApp) {
-	return func(app *zimv1alpha1.ZimApp) { app.Spec.RequestsPerSecond = requestsPerSecond }
-}
+// atVendorRate allows a ZimApp what ZIM allows.
+func atVendorRate(app *zimv1alpha1.ZimApp) { app.Spec.RequestsPerSecond = 20 }
 
 // startManager runs the operator until the spec ends, or until the returned function is called.
 func (w *world) startManager(ctx context.Context) (stop func()) {

@@ -82,8 +82,8 @@ func newMemories() *memories {
 	return &memories{rooms: map[types.NamespacedName]*roomMemory{}}
 }
 
-// of returns the memory of a ZimRoom, and whether it is a new one. One that was deleted and applied again under the same
-// name begins with a new one.
+// of returns the memory of a ZimRoom, and whether it is a new one. One that was deleted and applied again under the
+// same name begins with a new one.
 func (m *memories) of(name types.NamespacedName, uid types.UID) (memory *roomMemory, isNew bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -201,10 +201,11 @@ func TestLimiterKeepsTheQuotaWhileTheRateChanges(t *testing.T) {
 	})
 }
 
-func cancelledAfter(pause time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
+// cancelledSoon gives contexts that are cancelled after 300 ms.
+func cancelledSoon() func(context.Context) (context.Context, context.CancelFunc) {
 	return func(ctx context.Context) (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(ctx)
-		time.AfterFunc(pause, cancel)
+		time.AfterFunc(300*time.Millisecond, cancel)
 		return ctx, cancel
 	}
 }
@@ -230,9 +231,9 @@ func TestLimiterWaitEndsWithItsContext(t *testing.T) {
 			},
 			0, context.Canceled, 0,
 		},
-		"cancelled": {cancelledAfter(300 * time.Millisecond), 0, context.Canceled, 300 * time.Millisecond},
+		"cancelled": {cancelledSoon(), 0, context.Canceled, 300 * time.Millisecond},
 		"cancelled further back in the line": {
-			cancelledAfter(300 * time.Millisecond), 5, context.Canceled, 300 * time.Millisecond,
+			cancelledSoon(), 5, context.Canceled, 300 * time.Millisecond,
 		},
 		"ends before the turn": {
 			overAfter(300 * time.Millisecond), 0, context.DeadlineExceeded, 0, // Known at once.

@@ -118,7 +118,7 @@ func TestTurnsEndWithTheirContext(t *testing.T) {
 			limiter := zim.NewLimiter(1)
 			_ = limiter.Wait(t.Context())
 			start := time.Now()
-			ctx, cancel := cancelledAfter(300 * time.Millisecond)(t.Context())
+			ctx, cancel := cancelledSoon()(t.Context())
 			defer cancel()
 			if _, err := limiter.TakeTurns(ctx, 3); !errors.Is(err, context.Canceled) {
 				t.Errorf("TakeTurns() = %v, want %v", err, context.Canceled)
@@ -142,7 +142,7 @@ func TestTurnsEndWithTheirContext(t *testing.T) {
 			}
 			_ = taken.Wait(t.Context())
 			start := time.Now()
-			ctx, cancel := cancelledAfter(300 * time.Millisecond)(t.Context())
+			ctx, cancel := cancelledSoon()(t.Context())
 			defer cancel()
 			if err := taken.Wait(ctx); !errors.Is(err, context.Canceled) {
 				t.Errorf("Wait() = %v, want %v", err, context.Canceled)
