@@ -2,6 +2,9 @@ package controllers_test
 
 import (
 	"context"
+	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -44,6 +47,18 @@ var _ = Describe("A ZimRoom", func() {
 		Expect(got.Status.Room.Attributes).To(HaveLen(2))
 		Expect(got.Finalizers).To(ConsistOf(zimv1alpha1.Finalizer))
 		Expect(w.eventReasons()).To(ContainElement(zimv1alpha1.ReasonRoomCreated))
+	})
+
+	It("is created with the documented call, for the sample that is the vendor's example", func(ctx context.Context) {
+		sample := filepath.Join("..", "config", "samples", "zim_v1alpha1_zimroom.yaml")
+		Expect(kubectlSucceeds(ctx, "apply", "--namespace", w.namespace, "-f", sample)).To(BeTrue())
+		w.pass(ctx, w.newRoom())
+		calls := w.simulator.CallsOf(zimsim.CallFilter{Action: "CreateRoom"})
+		Expect(calls).To(HaveLen(1))
+		documented, err := os.ReadFile(filepath.Join("..", "internal", "zim", "testdata", "create_room.json"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(calls[0].Body).To(MatchJSON(documented))
+		Expect(calls[0].Method).To(Equal(http.MethodPost))
 	})
 
 	It("costs two writes and one call", func(ctx context.Context) {
