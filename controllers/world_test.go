@@ -2,11 +2,9 @@ package controllers_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,13 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
@@ -423,83 +418,4 @@ func request(namespace, name string) reconcile.Request {
 
 func readyOf(conditions []metav1.Condition) *metav1.Condition {
 	return meta.FindStatusCondition(conditions, zimv1alpha1.ReadyCondition)
-}
-
-// writer returns a client that counts its writes, and fails when the spec wants it to.
-func (w *world) writer() client.WithWatch {
-	GinkgoHelper()
-	plain, err := client.NewWithWatch(restConfig, client.Options{Scheme: apiServer.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	return interceptor.NewClient(plain, interceptor.Funcs{
-		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch,
-			options ...client.PatchOption,
-		) error {
-			if err := w.beforeWrite(); err != nil {
-				return err
-			}
-			return c.Patch(ctx, object, patch, options...)
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, object client.Object, patch client.Patch,
-			options ...client.SubResourcePatchOption,
-		) error {
-			if err := w.beforeWrite(); err != nil {
-				return err
-			}
-			return c.SubResource(sub).Patch(ctx, object, patch, options...)
-		},
-	})
-}
-
-func (w *world) beforeWrite() error {
-	w.writes.Add(1)
-	if w.writeError != nil {
-		return w.writeError()
-	}
-	return nil
-}
-
-// indexedClient reads from the API server and has the indexes of a cache: a spec that runs passes itself must not
-// wait for a cache to catch up.
-func indexedClient(ctx context.Context, inner client.WithWatch, namespace string) client.Client {
-	GinkgoHelper()
-	indexes := indexer{}
-	Expect(controllers.SetupIndexes(ctx, indexes, namespace)).To(Succeed())
-	return interceptor.NewClient(inner, interceptor.Funcs{
-		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			var all client.ListOptions
-			all.ApplyOptions(options)
-			selector := all.FieldSelector
-			all.FieldSelector = nil
-			if err := c.List(ctx, list, &all); err != nil || selector == nil {
-				return err
-			}
-			return indexes.filter(list, selector.Requirements()[0])
-		},
-	})
-}
-
-// indexer collects the extraction functions of indexes.
-type indexer map[string]client.IndexerFunc
-
-func (i indexer) IndexField(_ context.Context, object client.Object, field string, extract client.IndexerFunc) error {
-	i[fmt.Sprintf("%T/%s", object, field)] = extract
-	return nil
-}
-
-func (i indexer) filter(list client.ObjectList, wanted fields.Requirement) error {
-	items, err := meta.ExtractList(list)
-	if err != nil {
-		return err
-	}
-	var kept []runtime.Object
-	for _, item := range items {
-		extract := i[fmt.Sprintf("%T/%s", item, wanted.Field)]
-		if extract == nil {
-			return fmt.Errorf("no index %s of %T", wanted.Field, item)
-		}
-		if slices.Contains(extract(item.(client.Object)), wanted.Value) {
-			kept = append(kept, item)
-		}
-	}
-	return meta.SetList(list, kept)
 }
