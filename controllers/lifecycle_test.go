@@ -209,6 +209,23 @@ var _ = Describe("The running operator", func() {
 		Expect(w.calls()).To(HaveLen(100))
 	})
 
+	It("replaces rooms under the quota without one limit answer", func(ctx context.Context) {
+		prepareApp(ctx)
+		var rooms []*zimv1alpha1.ZimRoom
+		for i := range 15 {
+			rooms = append(rooms, w.apply(ctx, named(fmt.Sprintf("room-%d", i)), func(room *zimv1alpha1.ZimRoom) {
+				room.Spec.ID = fmt.Sprintf("room-%d", i)
+			}))
+		}
+		for _, room := range rooms {
+			ready(ctx, room)
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
+		}
+		Eventually(func() []zimsim.Room { return w.simulator.Rooms(testAppID) }).WithTimeout(3 * soon).
+			Should(And(HaveLen(len(rooms)), HaveEach(HaveField("Name", "Renamed"))))
+		Expect(w.simulator.Calls()).NotTo(ContainElement(HaveField("Code", 660300005)))
+	})
+
 	It("serves other accounts while the endpoint of one hangs", func(ctx context.Context) {
 		prepareApp(ctx)
 		stuck := newLiveWorld(ctx)
