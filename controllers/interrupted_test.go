@@ -90,6 +90,19 @@ var _ = Describe("A replacement that is interrupted", func() {
 		Expect(w.get(ctx, room).Status.Room).To(BeNil())
 	})
 
+	It("confirms nothing even if that could not be written", func(ctx context.Context) {
+		throttled.Action, throttled.Skip, throttled.Times = "CreateRoom", 1, 1
+		w.inject(throttled)
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
+		failedWrite(ctx)
+		Expect(w.simulator.CreateRoom(testAppID, theirs)).To(Succeed())
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		w.simulator.ResetCalls()
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.calls()).To(BeEmpty())
+	})
+
 	It("by deletion does not destroy what others created meanwhile", func(ctx context.Context) {
 		othersCreateBefore(2)
 		w.rename(ctx, room)
