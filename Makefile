@@ -131,8 +131,8 @@ deploy: ## Install CRDs, RBAC and the manager, with the image IMG.
 		kubectl apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: ## Remove the manager and its RBAC. CRDs, ZimRooms and rooms stay.
-	kubectl delete --ignore-not-found -k config/manager
+undeploy: ## Remove the manager and its RBAC. CRDs, the namespace, ZimApps, ZimRooms and rooms stay.
+	kubectl delete --ignore-not-found --namespace zim-operator-system deployment/zim-operator-manager
 	kubectl delete --ignore-not-found -k config/rbac
 
 ##@ Clean
