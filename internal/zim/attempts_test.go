@@ -217,3 +217,63 @@ func TestClosedIdleConnectionCostsNoCall(t *testing.T) {
 		}
 	})
 }
+
+// A frequency limit of the account slows all its calls down; nothing else does.
+func TestFrequencyLimitsSlowTheAccountDown(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		code   zim.Code
+		action zim.Action
+		slower bool
+	}{
+		"of the AppID":           {http.StatusOK, 660300005, zim.ActionCreateRoom, true},
+		"common code":            {http.StatusOK, 7, zim.ActionQueryRoomUserList, true},
+		"of UserRegister":        {http.StatusOK, 660700001, zim.ActionUserRegister, true},
+		"status 429":             {http.StatusTooManyRequests, 0, zim.ActionDestroyRoom, true},
+		"of the room":            {http.StatusOK, 660300006, zim.ActionCreateRoom, false},
+		"success":                {http.StatusOK, 0, zim.ActionDestroyRoom, false},
+		"room exists":            {http.StatusOK, 660300014, zim.ActionCreateRoom, false},
+		"server error":           {http.StatusInternalServerError, 0, zim.ActionDestroyRoom, false},
+		"transient, by its code": {http.StatusOK, 660000003, zim.ActionDestroyRoom, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, unpaced := range []bool{false, true} {
+				limiter := zim.NewLimiter(10000)
+				server := newServer(t, func(response http.ResponseWriter, _ *http.Request) {
+					response.WriteHeader(tc.status)
+					_, _ = fmt.Fprintf(response, `{"Code":%d}`, tc.code)
+				})
+				client := newClient(t, server.URL, zim.NewHTTPClient(), func(config *zim.Config) { config.Limiter = limiter })
+				if unpaced {
+					client = client.Unpaced()
+				}
+				_ = act[tc.action](t.Context(), client)
+				if pace := limiter.Pace(); (pace.Present < pace.Full) != tc.slower {
+					t.Errorf("pace %+v, want it slower: %v (unpaced: %v)", pace, tc.slower, unpaced)
+				}
+			}
+		})
+	}
+}
+
+func TestObserverLearnsHowLongACallWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		httpClient, observed := zim.NewHTTPClient(), &calls{}
+		httpClient.Transport = transportFunc(func(request *http.Request) (*http.Response, error) {
+			time.Sleep(30 * time.Millisecond)
+			body := io.NopCloser(strings.NewReader(`{"Code":0}`))
+			return &http.Response{StatusCode: http.StatusOK, Body: body, Request: request}, nil
+		})
+		client := newClient(t, "https://zim-api.zego.im", httpClient, func(config *zim.Config) {
+			config.Limiter, config.Observer = zim.NewLimiter(1), observed
+		})
+		for range 2 {
+			if err := client.DestroyRoom(t.Context(), "room"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		equal(t, "time that the first call waited", observed.all()[0].Waited, 0)
+		equal(t, "time that the second call waited", observed.all()[1].Waited, gapOf(1)-30*time.Millisecond)
+		equal(t, "time of the second call", observed.all()[1].Duration, 30*time.Millisecond)
+	})
+}

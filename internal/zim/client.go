@@ -17,12 +17,13 @@ import (
 
 // Call describes one call that was sent, for metrics and logs.
 type Call struct {
-	Account  Account
-	Action   Action
-	Code     Code
-	Failure  Failure
-	Class    Class
-	Duration time.Duration
+	Account Account
+	Action  Action
+	Code    Code
+	Failure Failure
+	Class   Class
+	// Duration is the time from sending to the end of the answer, Waited that for the turn before.
+	Duration, Waited time.Duration
 	// Documented is false for a code that is not in the table.
 	Documented bool
 }
@@ -59,8 +60,8 @@ type Client struct {
 	account  Account
 	// sign has the secret, out of reach of whoever prints a Client.
 	sign func() stamp
-	// once: a call is never sent a second time.
-	once bool
+	// unpaced: a call is sent at once, and never a second time.
+	unpaced bool
 }
 
 // NewClient returns a client. It fails when endpoint, AppID or secret can't be used.
@@ -105,7 +106,7 @@ type apiCall struct {
 // have waited too long on the way.
 func (c *Client) call(ctx context.Context, call apiCall, answer any) error {
 	err := c.attempt(ctx, call, answer)
-	if ClassOf(err) == ClassAuth && !c.once {
+	if ClassOf(err) == ClassAuth && !c.unpaced {
 		err = c.attempt(ctx, call, answer)
 	}
 	return err
@@ -113,31 +114,38 @@ func (c *Client) call(ctx context.Context, call apiCall, answer any) error {
 
 // attempt waits for a turn and sends a call once, with a signature of its own.
 func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
+	asked := time.Now() // The real one: it measures, it does not sign.
 	if err := c.waitForTurn(ctx); err != nil {
 		return &Error{Action: call.action, Class: ClassTransient, Failure: FailureNoTurn, cause: err}
 	}
-	start := time.Now() // The real one: it measures, it does not sign.
+	sent := time.Now()
 	failure := c.send(ctx, call, answer)
-	c.observe(ctx, call.action, failure, time.Since(start))
+	c.observe(ctx, failure, Call{
+		Account: c.account, Action: call.action, Waited: sent.Sub(asked), Duration: time.Since(sent),
+	})
 	if failure == nil || failure.Class == ClassOK {
 		return nil
+	}
+	if failure.Class == ClassThrottled && c.config.Limiter != nil {
+		c.config.Limiter.Refused(sent)
 	}
 	return failure
 }
 
 // waitForTurn fails with the error of the context.
 func (c *Client) waitForTurn(ctx context.Context) error {
-	if c.config.Limiter == nil {
+	if c.config.Limiter == nil || c.unpaced {
 		return ctx.Err()
 	}
 	return c.config.Limiter.Wait(ctx)
 }
 
-func (c *Client) observe(ctx context.Context, action Action, failure *Error, duration time.Duration) {
+// observe adds to a call what became of it.
+func (c *Client) observe(ctx context.Context, failure *Error, call Call) {
 	if c.config.Observer == nil {
 		return
 	}
-	call := Call{Account: c.account, Action: action, Class: ClassOK, Duration: duration, Documented: true}
+	call.Class, call.Documented = ClassOK, true
 	if failure != nil {
 		call.Code, call.Failure, call.Class = failure.Code, failure.Failure, failure.Class
 		call.Documented = Documented(failure.Code)

@@ -84,7 +84,7 @@ func fail(t *testing.T, tc failure) {
 	equal(t, "number of requests", len(requests), max(tc.wantRequests, 1))
 	equal(t, "number of observed calls", len(observed.all()), len(requests))
 	for _, call := range observed.all() {
-		call.Duration = 0
+		call.Duration, call.Waited = 0, 0
 		equal(t, "observed call", call, zim.Call{
 			Account: client.Account(), Action: action, Code: tc.want.Code, Failure: tc.want.Failure, Class: tc.want.Class,
 			Documented: zim.Documented(tc.want.Code),

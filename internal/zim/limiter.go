@@ -4,48 +4,70 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// usableShare of the allowed rate is sent. ZIM counts over a sliding second; the rest is room for the jitter of the
-// network, which would otherwise bring a 21st call into one second.
-const usableShare = 0.95
-
-// Limiter paces the calls of one account evenly. ZIM's limit is per AppID; the vendor does not say whether it is per
-// action too, so all actions share one. It is safe for concurrent use.
+// Limiter paces the calls of one account evenly, and slows down when ZIM refuses calls all the same. ZIM's limit is
+// per AppID; the vendor does not say whether it is per action too, so all actions share one. It is safe for
+// concurrent use.
 //
 // https://www.zegocloud.com/docs/zim-server/room/create-a-room ("QPS limit")
 type Limiter struct {
-	pace *rate.Limiter
-	// gate is held by the waiter who is next. Nobody else has a turn reserved, so a new rate is at once that of all.
+	// gate is held by the waiter who is next, so that waiters are let go one by one.
 	gate chan struct{}
 
 	mu      sync.Mutex
+	pace    pace
 	changed chan struct{} // Closed when the rate changes.
+}
+
+// Pace is what a Limiter does at present.
+type Pace struct {
+	// Allowed is the number of calls that may be made in a second.
+	Allowed int
+	// Present is the number of calls a second that leave if there are enough, Full the same while ZIM refuses none.
+	Present, Full float64
+	// BelowSince is when ZIM began to refuse calls, so that Present is below Full; zero if it is not.
+	BelowSince time.Time
 }
 
 // NewLimiter returns a limiter for an allowance of so many requests a second, at least 1.
 func NewLimiter(requestsPerSecond int) *Limiter {
 	return &Limiter{
-		// Burst 1: with a bucket of 20, the worst second would see 39 calls.
-		pace:    rate.NewLimiter(pacedRate(requestsPerSecond), 1),
 		gate:    make(chan struct{}, 1),
+		pace:    pace{allowed: max(1, requestsPerSecond)},
 		changed: make(chan struct{}),
 	}
 }
 
-// SetRate changes the allowance at once, for those who wait as well.
+// SetRate changes the allowance at once, for those who wait as well. What was learnt from refused calls is forgotten.
 func (l *Limiter) SetRate(requestsPerSecond int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	limit := pacedRate(requestsPerSecond)
-	if l.pace.Limit() == limit {
+	if l.pace.allowed == max(1, requestsPerSecond) {
 		return
 	}
-	l.pace.SetLimit(limit)
-	close(l.changed)
-	l.changed = make(chan struct{})
+	l.pace.allow(requestsPerSecond)
+	l.notifyWaiter()
+}
+
+// Refused slows the account down, because ZIM refused a call with its frequency limit that left at a moment.
+func (l *Limiter) Refused(leftAt time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pace.refuse(leftAt, time.Now()) {
+		l.notifyWaiter()
+	}
+}
+
+// Pace returns what the limiter does at present.
+func (l *Limiter) Pace() Pace {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	present := Pace{Allowed: l.pace.allowed, Present: l.pace.rate(time.Now()), Full: l.pace.fullRate()}
+	if present.Present < present.Full {
+		present.BelowSince = l.pace.belowSince
+	}
+	return present
 }
 
 // Wait returns when it is the caller's turn to send one call. It fails with the context's error when the context ends
@@ -75,43 +97,58 @@ func (l *Limiter) leave() {
 	<-l.gate
 }
 
-// waitForTurn waits for the next turn of all. Its caller holds the gate.
+// waitForTurn waits for the next turn of all, and takes it. Its caller holds the gate.
 func (l *Limiter) waitForTurn(ctx context.Context) error {
 	for {
-		if isTurn, err := l.waitAtGate(ctx); isTurn || err != nil {
+		delay, changed := l.tryTake()
+		if delay <= 0 {
+			return nil
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
+			return context.DeadlineExceeded
+		}
+		if err := sleep(ctx, delay, changed); err != nil {
 			return err
 		}
 	}
 }
 
-// waitAtGate returns false if the rate has changed meanwhile.
-func (l *Limiter) waitAtGate(ctx context.Context) (isTurn bool, err error) {
+// tryTake takes the next turn if its time has come. If not, it returns how long that takes, unless the rate changes.
+func (l *Limiter) tryTake() (delay time.Duration, changed <-chan struct{}) {
 	l.mu.Lock()
-	changed := l.changed
-	l.mu.Unlock()
-	turn := l.pace.Reserve()
-	delay := turn.Delay()
-	if delay == 0 {
-		return true, nil
+	defer l.mu.Unlock()
+	now := time.Now()
+	if delay = l.pace.due(now).Sub(now); delay <= 0 {
+		l.pace.take(now)
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-		turn.Cancel()
-		return false, context.DeadlineExceeded
-	}
+	return delay, l.changed
+}
+
+// takeNext takes the next turn before its time, and returns that.
+func (l *Limiter) takeNext() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	at := later(now, l.pace.due(now))
+	l.pace.take(at)
+	return at
+}
+
+// notifyWaiter needs the lock.
+func (l *Limiter) notifyWaiter() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// sleep returns after a time, or earlier when something is closed. It fails when the context ends before.
+func sleep(ctx context.Context, delay time.Duration, closed <-chan struct{}) error {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true, nil
-	case <-changed:
-		turn.Cancel()
-		return false, nil
+	case <-closed:
 	case <-ctx.Done():
-		turn.Cancel()
-		return false, ctx.Err()
+		return ctx.Err()
 	}
-}
-
-func pacedRate(requestsPerSecond int) rate.Limit {
-	return rate.Limit(float64(max(requestsPerSecond, 1)) * usableShare)
+	return nil
 }

@@ -27,7 +27,7 @@ func (l *Limiter) TakeTurns(ctx context.Context, count int) (*Turns, error) {
 	now := time.Now()
 	turns := &Turns{due: []time.Time{now}}
 	for range count - 1 {
-		turns.due = append(turns.due, now.Add(l.pace.Reserve().Delay()))
+		turns.due = append(turns.due, l.takeNext())
 	}
 	if count > 1 {
 		if first := turns.due[1].Add(-turnsGap); first.After(now) {
@@ -70,6 +70,6 @@ func (c *Client) TakeTurns(ctx context.Context, count int) (*Turns, error) {
 // Unpaced returns a client for calls whose turns were taken before: it sends at once, and once, whatever ZIM answers.
 func (c *Client) Unpaced() *Client {
 	unpaced := *c
-	unpaced.config.Limiter, unpaced.once = nil, true
+	unpaced.unpaced = true
 	return &unpaced
 }

@@ -82,7 +82,7 @@ func TestTurnsTakenTogetherStayTogether(t *testing.T) {
 					if err := got.takeTogether(t.Context(), limiter, 3); err != nil {
 						t.Fatal(err)
 					}
-					pause := time.Second * 20 / 19 / time.Duration(max(perSecond, 1))
+					pause := gapOf(max(perSecond, 1))
 					if first := got.at[1].Sub(got.at[0]); (first - min(pause, 400*time.Millisecond)).Abs() > time.Microsecond {
 						t.Errorf("the second turn came %s after the first, want %s", first, min(pause, 400*time.Millisecond))
 					}
@@ -108,7 +108,7 @@ func TestOneTurnIsLikeAnyOther(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		evenly(t, got.sorted(), 20*time.Second/19)
+		evenly(t, got.sorted(), gapOf(1))
 	})
 }
 

@@ -1,0 +1,156 @@
+package zim
+
+import (
+	"math"
+	"time"
+)
+
+// ZIM counts the calls of a sliding second. What is sent is spread over a little more, because the network delays
+// each call differently: so many may then arrive within less time than they left in.
+const (
+	// pacedSecond is the time over which the calls that are allowed in a second are spread evenly. It makes 0.95 of the
+	// allowed rate.
+	pacedSecond = time.Second + 50*time.Millisecond
+
+	// guardedSecond is the time in which never more calls leave than are allowed in a second. It is shorter than
+	// pacedSecond, so that a call that left late does not make the following ones late.
+	guardedSecond = time.Second + 40*time.Millisecond
+
+	// makeUpGaps is how many calls can be late and be made up for, at up to double the rate: while the process has to
+	// wait for a processor, its calls do too.
+	makeUpGaps = 4
+)
+
+// When ZIM refuses a call because of its frequency limit, others use the AppID too, or it allows less than the
+// operator was told. The rate is cut at once, and feels its way back: quickly to just below the rate that was too
+// high, slowly from there on. The numbers were found by trying them against other clients of different rates, with
+// the test of this file: what is left of the quota is used, and few calls are refused.
+const (
+	// firstCut is what a refusal leaves of the rate when something has changed at ZIM's side.
+	firstCut = 0.6
+	// laterCut is what it leaves of a rate that has felt its way up for settledAfter: it is a little too high, no more.
+	laterCut     = 0.85
+	settledAfter = 5 * time.Second
+	// cutHold is how long nothing leaves after a cut: what left before still counts at ZIM.
+	cutHold = 300 * time.Millisecond
+	// cutInterval is how long calls that leave after a cut say nothing new: they are refused for those before it.
+	cutInterval = time.Second
+	// nearShare is how near to the rate that failed the quick growth leads.
+	nearShare = 0.93
+	// quickGrowth and slowGrowth are what the rate grows by in a second, as shares of itself.
+	quickGrowth = 0.05
+	slowGrowth  = 0.006
+
+	// documentedRate is what ZIM allows an AppID unless agreed otherwise. The first cut of a rate above leads below it:
+	// from a rate that was never allowed, many cuts would.
+	//
+	// https://www.zegocloud.com/docs/zim-server/room/create-a-room ("QPS limit")
+	documentedRate = 20
+	// slowestRate is what is tried even if ZIM refuses everything.
+	slowestRate = 0.2
+)
+
+// pace decides when calls leave. It knows no clock: whoever asks says what time it is.
+type pace struct {
+	// allowed is how many calls may be made in a second.
+	allowed int
+	// rhythm is the moment at which the last call was due, left when it left.
+	rhythm, left time.Time
+	// sent are the moments at which calls left, the oldest first: as many as may leave in a second.
+	sent []time.Time
+
+	// cut is the rate after the last cut, at cutAt; failed is the rate before it. belowSince is the first cut since the
+	// rate was last what is allowed.
+	cut, failed       float64
+	cutAt, belowSince time.Time
+}
+
+// fullRate is the calls a second that leave while nothing is refused.
+func (p *pace) fullRate() float64 {
+	return float64(p.allowed) / pacedSecond.Seconds()
+}
+
+// rate is the calls a second that leave at present.
+func (p *pace) rate(now time.Time) float64 {
+	full := p.fullRate()
+	if p.cutAt.IsZero() {
+		return full
+	}
+	elapsed := max(0, math.Floor(now.Sub(p.cutAt).Seconds())) // Step by step.
+	quick := 0.0
+	if near := nearShare * p.failed; near > p.cut {
+		quick = min(elapsed, math.Ceil(math.Log(near/p.cut)/math.Log1p(quickGrowth)))
+	}
+	return min(full, p.cut*math.Pow(1+quickGrowth, quick)*math.Pow(1+slowGrowth, elapsed-quick))
+}
+
+// due returns when the next call may leave, if the rate stays as it is. It may lie in the past.
+func (p *pace) due(now time.Time) time.Time {
+	gap := p.gap(now)
+	due := later(p.rhythm.Add(gap), p.left.Add(gap/2))
+	if len(p.sent) >= p.allowed {
+		due = later(due, p.sent[len(p.sent)-p.allowed].Add(guardedSecond))
+	}
+	return due
+}
+
+// take notes that a call leaves at a moment. If it is a little late, the next ones come sooner, until the rhythm is
+// kept again; a longer pause is not made up for.
+func (p *pace) take(at time.Time) {
+	gap := p.gap(at)
+	p.rhythm = p.rhythm.Add(gap)
+	if at.Sub(p.rhythm) > makeUpGaps*gap {
+		p.rhythm = at
+	}
+	p.left = at
+	if len(p.sent) >= p.allowed {
+		p.sent = append(p.sent[:0], p.sent[len(p.sent)-p.allowed+1:]...)
+	}
+	p.sent = append(p.sent, at)
+}
+
+func (p *pace) gap(now time.Time) time.Duration {
+	return time.Duration(float64(time.Second) / p.rate(now))
+}
+
+// refuse notes that ZIM refused a call that left at a moment. It returns true if that is news: then the rate is cut.
+func (p *pace) refuse(leftAt, now time.Time) bool {
+	if !p.cutAt.IsZero() && leftAt.Before(p.cutAt.Add(cutInterval)) {
+		return false
+	}
+	present, share := p.rate(now), firstCut
+	switch {
+	case p.cutAt.IsZero(), present >= p.fullRate():
+		p.belowSince = now
+		present = min(present, max(documentedRate, p.sentWithin(now, time.Second)))
+	case now.Sub(p.cutAt) >= settledAfter:
+		share = laterCut
+	}
+	p.failed, p.cut, p.cutAt = present, max(slowestRate, present*share), now
+	p.rhythm = later(p.rhythm, now.Add(cutHold-p.gap(now)))
+	return true
+}
+
+// sentWithin counts the calls that left in a time that is over now.
+func (p *pace) sentWithin(now time.Time, span time.Duration) float64 {
+	count := 0
+	for _, at := range p.sent {
+		if now.Sub(at) < span {
+			count++
+		}
+	}
+	return float64(count)
+}
+
+// allow changes the rate that is allowed, and forgets what was learnt about the old one.
+func (p *pace) allow(requestsPerSecond int) {
+	p.allowed = max(1, requestsPerSecond)
+	p.cutAt, p.belowSince = time.Time{}, time.Time{}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
