@@ -153,11 +153,15 @@ func (r *appRegistry) limiter(account zim.Account, requestsPerSecond int) *zim.L
 	return limiter
 }
 
-// rate returns the calls a second that an account may make: the smallest allowance of its accepted apps.
-func (r *appRegistry) rate(account zim.Account) int {
+// pace returns what the limiter of an account does at present.
+func (r *appRegistry) pace(account zim.Account) zim.Pace {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.smallestRate(account)
+	limiter := r.limiters[account]
+	r.mu.RUnlock()
+	if limiter == nil {
+		return zim.Pace{}
+	}
+	return limiter.Pace()
 }
 
 // setRates needs the lock.

@@ -17,16 +17,16 @@ func newTestRegistry() *appRegistry {
 // ZimApp.
 func TestAccountRateIsTheSmallestOfItsAcceptedApps(t *testing.T) {
 	registry := newTestRegistry()
+	registry.limiter(oneAccount, 20)
 	expect := func(want int) {
 		t.Helper()
-		if got := registry.rate(oneAccount); got != want {
+		if got := registry.pace(oneAccount).Allowed; got != want {
 			t.Errorf("rate %d, want %d", got, want)
 		}
 	}
 	entry := func(name string, account zim.Account, rate int, accepted bool) *app {
 		return &app{name: types.NamespacedName{Name: name}, account: account, rate: rate, accepted: accepted}
 	}
-	expect(0)
 	registry.put(entry("owner", oneAccount, 20, true))
 	registry.put(entry("forged", oneAccount, 1, false))
 	registry.put(entry("other account", anotherAccount, 2, true))

@@ -58,6 +58,7 @@ type caller struct {
 	user     string
 	registry *appRegistry
 	memory   *callMemory
+	gate     *gate
 }
 
 // callFunc is a way of making a call: when it is its turn, or at once.
@@ -102,6 +103,7 @@ func (c *caller) note(ctx context.Context, err error) error {
 		c.registry.thaw(c.app.name, c.app.client)
 	}
 	failed, ok := errors.AsType[*zim.Error](err)
+	c.gate.noteAnswer(c.app.account, !ok || failed.Failure != zim.FailureTimeout)
 	if !ok || failed.Class == zim.ClassRoomExists {
 		return err
 	}

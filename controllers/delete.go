@@ -71,10 +71,11 @@ func mustDestroy(room *zimv1alpha1.ZimRoom) bool {
 
 // destroy sends DestroyRoom, unless the last try is too recent.
 func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Result, error) {
-	if p.memory.destroyTried && r.clock.Now().Before(p.memory.nextLook) {
+	now := r.clock.Now()
+	if (p.memory.destroyTried && now.Before(p.memory.nextLook)) || now.Before(p.memory.coolUntil) {
 		return r.comeBack(p), nil
 	}
-	if !p.visit.admit(p.app.account, r.registry.rate(p.app.account)) {
+	if !p.visit.admit(p.app.account, r.registry.pace(p.app.account), errand{lane: laneDeletion}) {
 		return reconcile.Result{}, nil
 	}
 	p.memory.destroyTried = true

@@ -4,6 +4,9 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
 // unverifiedIntervals and unverifiedFloor say after how long without a look what was known of a room counts no more.
@@ -12,27 +15,55 @@ const (
 	unverifiedFloor     = 10 * time.Minute
 )
 
-// isDue tells whether a pass has a reason to call ZIM: something is to be brought there or was asked for, a try is to
-// be repeated, or the room's slot or a prediction has come. Everything else, the informer's resync included, costs no
-// call.
-func (r *ZimRoomReconciler) isDue(p *pass) bool {
+// isDue tells whether a pass has a reason to call ZIM, and which: something is to be brought there or was asked for, a
+// try is to be repeated, or the room's slot or a prediction has come. Everything else, the informer's resync included,
+// costs no call.
+func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 	memory, now := p.memory, r.clock.Now()
 	handled := isHandled(p.room)
 	switch {
 	case isCurrent(p.room) && handled:
 		if memory.nextLook.IsZero() {
 			memory.nextLook = r.nextLook(p, now)
+			r.noteWorkload(p)
 		}
-		return !memory.nextLook.IsZero() && !now.Before(memory.nextLook)
+		return r.lookErrand(p, now), isPast(memory.nextLook, now)
 	case isRefused(p.room) && handled:
 		// Only another ZimApp or Secret can make a difference. What changed while nobody looked is not known any more.
 		if memory.tried == (attempt{}) {
 			memory.tried = p.attempt()
 		}
-		return memory.tried.appRevision != p.app.revision
+		return errand{lane: laneRepair}, memory.tried.appRevision != p.app.revision
+	case now.Before(memory.coolUntil):
+		return why, false
+	case p.room.Status.ObservedGeneration == p.room.Generation && handled:
+		why.lane = laneRepair // What people changed was tried before.
 	default:
-		return r.quota.isCalled(p.request) || memory.tried != p.attempt() || !now.Before(memory.nextLook)
+		why.lane = lanePeople
 	}
+	return why, r.quota.isCalled(p.request) || memory.tried != p.attempt() || !now.Before(memory.nextLook)
+}
+
+// lookErrand is what a look at a room is for that was as declared: to find it dead at the moment when it must have died,
+// to replace it after a try that failed, or to verify it.
+func (r *ZimRoomReconciler) lookErrand(p *pass, now time.Time) errand {
+	failedToReplace := isWaitingToBeReplaced(p.room) && p.memory.failures > 0
+	if failedToReplace || isPast(r.deathLook(p, now), now) {
+		return errand{lane: laneRepair}
+	}
+	return errand{lane: laneVerification, calls: verificationCalls(p.room)}
+}
+
+// verificationCalls is how many calls it takes to see that a room is as declared.
+func verificationCalls(room *zimv1alpha1.ZimRoom) int {
+	if len(room.Spec.Attributes)+len(room.Status.Room.Attributes) > 0 {
+		return 2 // CreateRoom, QueryRoomAttribute.
+	}
+	return 1
+}
+
+func isPast(moment, now time.Time) bool {
+	return !moment.IsZero() && !now.Before(moment)
 }
 
 // plan decides when the next look is due, after a pass with an outcome.
@@ -56,21 +87,31 @@ func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 	default:
 		memory.nextLook = time.Time{} // Whatever changes the matter makes it due.
 	}
+	if result.cools {
+		memory.coolUntil = memory.nextLook
+	}
+	r.noteWorkload(p)
 }
 
 // nextLook is when a room that is as declared is to be looked at again: in its slot, when it may have died, and while
 // its replacement waits for it to become empty. Zero: never.
 func (r *ZimRoomReconciler) nextLook(p *pass, now time.Time) time.Time {
-	interval := r.intervalOf(p)
-	next := nextSlot(now, p.memory.lastAnswer, p.room.UID, interval)
-	if created := p.room.Status.Room.CreatedTime; created != nil {
-		delay := p.room.Status.Room.DestroyDelay.Duration
-		next = earliest(next, nextDeathLook(now, created.Time, p.memory.lastAnswer, delay, interval))
-	}
+	next := nextSlot(now, p.memory.lastAnswer, p.room.UID, r.intervalOf(p))
+	next = earliest(next, r.deathLook(p, now))
 	if isWaitingToBeReplaced(p.room) {
 		next = earliest(next, now.Add(occupiedInterval))
 	}
 	return next
+}
+
+// deathLook is when a room that is as declared may be found dead; zero if its death is not predicted.
+func (r *ZimRoomReconciler) deathLook(p *pass, now time.Time) time.Time {
+	live := p.room.Status.Room
+	if live.CreatedTime == nil {
+		return time.Time{}
+	}
+	return nextDeathLook(now, live.CreatedTime.Time, p.memory.lastAnswer, live.DestroyDelay.Duration,
+		r.declaredInterval(p.room))
 }
 
 // earliest returns the earlier of two moments, either of which may be zero for never.
@@ -108,10 +149,35 @@ func (r *ZimRoomReconciler) comeBackAt(next time.Time) reconcile.Result {
 	return reconcile.Result{RequeueAfter: max(next.Sub(r.clock.Now()), time.Millisecond)}
 }
 
-// intervalOf is how often a room is to be verified; 0: never.
+// intervalOf is how often a room is verified: as often as declared, or as its account's quota allows; 0: never.
 func (r *ZimRoomReconciler) intervalOf(p *pass) time.Duration {
-	if p.room.Spec.Interval != nil {
-		return p.room.Spec.Interval.Duration
+	interval := r.declaredInterval(p.room)
+	if p.memory.account == (zim.Account{}) {
+		return interval
+	}
+	stretch := r.workload.stretch(p.memory.account, r.registry.pace(p.memory.account).Present)
+	return time.Duration(float64(interval) * stretch)
+}
+
+// declaredInterval is how often a room is to be verified; 0: never.
+func (r *ZimRoomReconciler) declaredInterval(room *zimv1alpha1.ZimRoom) time.Duration {
+	if room.Spec.Interval != nil {
+		return room.Spec.Interval.Duration
 	}
 	return r.verifyInterval
+}
+
+// noteWorkload keeps the account's workload true to what the room asks for from now on: nothing, if no look is planned.
+func (r *ZimRoomReconciler) noteWorkload(p *pass) {
+	var asks demand
+	if live := p.room.Status.Room; live != nil && !p.memory.nextLook.IsZero() {
+		asks = demandOf(p.memory.account, r.declaredInterval(p.room), verificationCalls(p.room), live)
+	}
+	r.ask(p, asks)
+}
+
+// ask replaces what a room asks of its account.
+func (r *ZimRoomReconciler) ask(p *pass, asks demand) {
+	r.workload.change(p.memory.demand, asks)
+	p.memory.demand = asks
 }

@@ -21,15 +21,20 @@ func requestNamed(name string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
 }
 
+// paceOf is that of an account whose calls ZIM does not refuse.
+func paceOf(rate int) zim.Pace {
+	return zim.Pace{Allowed: rate, Present: 0.95 * float64(rate), Full: 0.95 * float64(rate)}
+}
+
 func TestGateCapacity(t *testing.T) {
 	for name, tc := range map[string]struct{ workers, rate, want int }{
-		"a fifth of a second's turns":    {workers: 100, rate: 20, want: 4},
-		"at most 40 % of the workers":    {workers: 10, rate: 1000, want: 4},
-		"always one":                     {workers: 1, rate: 1, want: 1},
-		"rounded up from a slow account": {workers: 10, rate: 6, want: 2},
+		"four tenths of a second's turns": {workers: 100, rate: 20, want: 8},
+		"at most 40 % of the workers":     {workers: 10, rate: 1000, want: 4},
+		"always one":                      {workers: 1, rate: 1, want: 1},
+		"rounded up from a slow account":  {workers: 10, rate: 6, want: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := newGate(tc.workers, nil).capacity(tc.rate); got != tc.want {
+			if got := newGate(tc.workers, nil).capacity(paceOf(tc.rate)); got != tc.want {
 				t.Errorf("got %d, want %d", got, tc.want)
 			}
 		})
@@ -43,22 +48,22 @@ func TestGateLetsWaitersInByTheirOrder(t *testing.T) {
 			woken = append(woken, request.Name)
 		}
 	})
-	const rate = 5 // One place.
+	const rate = 2 // One place.
 	inside := entrance.enter(requestNamed("inside"))
 	for range 2 { // Asking again costs no second place.
-		if !inside.admit(oneAccount, rate) {
+		if !inside.admit(oneAccount, paceOf(rate), errand{}) {
 			t.Fatal("the first was not admitted")
 		}
 	}
 	for _, name := range []string{"a", "b", "a", "c"} {
 		waiting := entrance.enter(requestNamed(name))
-		if waiting.admit(oneAccount, rate) {
+		if waiting.admit(oneAccount, paceOf(rate), errand{}) {
 			t.Fatalf("%s was admitted past the capacity", name)
 		}
 		waiting.leave()
 	}
 	other := entrance.enter(requestNamed("other"))
-	if !other.admit(anotherAccount, rate) {
+	if !other.admit(anotherAccount, paceOf(rate), errand{}) {
 		t.Error("another account's object was not admitted")
 	}
 	other.leave()
@@ -66,12 +71,12 @@ func TestGateLetsWaitersInByTheirOrder(t *testing.T) {
 	inside.leave()
 	for _, name := range []string{"a", "b", "c"} {
 		late := entrance.enter(requestNamed("late"))
-		if late.admit(oneAccount, rate) {
+		if late.admit(oneAccount, paceOf(rate), errand{}) {
 			t.Error("one that came later was admitted before " + name)
 		}
 		late.leave()
 		next := entrance.enter(requestNamed(name))
-		if !next.admit(oneAccount, rate) {
+		if !next.admit(oneAccount, paceOf(rate), errand{}) {
 			t.Errorf("%s was woken and not admitted", name)
 		}
 		next.leave()
@@ -85,12 +90,12 @@ func TestGateLetsWaitersInByTheirOrder(t *testing.T) {
 func TestGateKeepsAPlaceForAPassThatWasTurnedAway(t *testing.T) {
 	entrance := newGate(1, func(...reconcile.Request) {})
 	inside := entrance.enter(requestNamed("inside"))
-	inside.admit(oneAccount, 1)
+	inside.admit(oneAccount, paceOf(1), errand{})
 	turnedAway := entrance.enter(requestNamed("turned away"))
-	turnedAway.admit(oneAccount, 1)
+	turnedAway.admit(oneAccount, paceOf(1), errand{})
 	inside.leave()
 	turnedAway.leave()
-	if next := entrance.enter(requestNamed("turned away")); !next.admit(oneAccount, 1) {
+	if next := entrance.enter(requestNamed("turned away")); !next.admit(oneAccount, paceOf(1), errand{}) {
 		t.Error("its place was given away")
 	}
 }
@@ -99,13 +104,13 @@ func TestGateKeepsAPlaceForAPassThatWasTurnedAway(t *testing.T) {
 func TestGateTakesBackPlacesThatAreNotNeeded(t *testing.T) {
 	entrance := newGate(1, func(...reconcile.Request) {})
 	inside := entrance.enter(requestNamed("inside"))
-	inside.admit(oneAccount, 1)
+	inside.admit(oneAccount, paceOf(1), errand{})
 	for _, name := range []string{"gone", "last"} {
-		entrance.enter(requestNamed(name)).admit(oneAccount, 1)
+		entrance.enter(requestNamed(name)).admit(oneAccount, paceOf(1), errand{})
 	}
 	inside.leave()
 	entrance.enter(requestNamed("gone")).leave()
-	if last := entrance.enter(requestNamed("last")); !last.admit(oneAccount, 1) {
+	if last := entrance.enter(requestNamed("last")); !last.admit(oneAccount, paceOf(1), errand{}) {
 		t.Error("the place got lost")
 	}
 }
@@ -142,13 +147,13 @@ func TestGateUnderRandomPasses(t *testing.T) {
 			}
 			delete(queue, request)
 			pass := entrance.enter(request)
-			if done[request] || !pass.admit(oneAccount, rate) {
+			if done[request] || !pass.admit(oneAccount, paceOf(rate), errand{}) {
 				pass.leave()
 				continue
 			}
 			inside[request] = pass
 		}
-		if len(inside) > entrance.capacity(rate) {
+		if len(inside) > entrance.capacity(paceOf(rate)) {
 			t.Fatalf("%d inside", len(inside))
 		}
 	}
@@ -157,23 +162,23 @@ func TestGateUnderRandomPasses(t *testing.T) {
 // An object that is woken by something else just when the gate calls it takes one place, not two.
 func TestGateGivesOnePlaceToOneObject(t *testing.T) {
 	entrance := newGate(10, func(...reconcile.Request) {})
-	const rate = 10 // Two places.
+	const rate = 5 // Two places.
 	var inside []*visit
 	for _, name := range []string{"one", "two"} {
 		pass := entrance.enter(requestNamed(name))
-		pass.admit(oneAccount, rate)
+		pass.admit(oneAccount, paceOf(rate), errand{})
 		inside = append(inside, pass)
 	}
-	entrance.enter(requestNamed("late")).admit(oneAccount, rate)
+	entrance.enter(requestNamed("late")).admit(oneAccount, paceOf(rate), errand{})
 	late := entrance.enter(requestNamed("late")) // By a watch.
 	inside[0].leave()                            // It is called,
 	inside[1].leave()                            // and another place is free.
-	if !late.admit(oneAccount, rate) {
+	if !late.admit(oneAccount, paceOf(rate), errand{}) {
 		t.Fatal("it was called and not admitted")
 	}
 	late.leave()
 	entrance.enter(requestNamed("late")).leave() // By the gate.
-	if taken := entrance.lines[oneAccount].taken; taken != 0 {
-		t.Errorf("%d places taken with nobody inside", taken)
+	if len(entrance.places) > 0 || len(entrance.lines) > 0 {
+		t.Errorf("%d places taken and %d lines kept with nobody there", len(entrance.places), len(entrance.lines))
 	}
 }

@@ -18,6 +18,11 @@ type roomMemory struct {
 	tried attempt
 	// nextLook is when the next call is due; zero if none is planned.
 	nextLook time.Time
+	// coolUntil is when ZIM may be asked about this room again, whatever happens: it has a frequency limit of its own.
+	coolUntil time.Time
+	// account is where the room lives or is to live, demand what it asks of it.
+	account zim.Account
+	demand  demand
 	// lastAnswer is when ZIM last answered all that a pass asked.
 	lastAnswer time.Time
 	// failures in a row, reset by a pass that succeeded as a whole.
@@ -90,16 +95,25 @@ func (m *memories) of(name types.NamespacedName, uid types.UID) (memory *roomMem
 	memory = m.rooms[name]
 	isNew = memory == nil || memory.uid != uid
 	if isNew {
-		memory = &roomMemory{uid: uid}
+		fresh := &roomMemory{uid: uid}
+		if memory != nil {
+			fresh.demand = memory.demand // Until the first pass says what this one asks for.
+		}
+		memory = fresh
 		m.rooms[name] = memory
 	}
 	return memory, isNew
 }
 
-func (m *memories) forget(name types.NamespacedName) {
+// forget drops what is known of a ZimRoom that is gone, and returns what it asked of its account.
+func (m *memories) forget(name types.NamespacedName) (asked demand) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if memory := m.rooms[name]; memory != nil {
+		asked = memory.demand
+	}
 	delete(m.rooms, name)
+	return asked
 }
 
 // newest returns the cached object, or the one that the operator wrote if the cache does not have it yet. Without

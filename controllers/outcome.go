@@ -42,6 +42,8 @@ type cause struct {
 	definite bool
 	// stalled: only an edit, or a request to look again, can help.
 	stalled bool
+	// cools: ZIM is not asked about this room before the next try, whatever happens.
+	cools bool
 	// freezes: the ZimApp's credentials are refused, so the room waits until they are accepted again.
 	freezes bool
 }
@@ -54,7 +56,7 @@ var causes = map[zim.Class]cause{
 		message: "ZIM's frequency limit for the AppID is reached. It goes on by itself.",
 	},
 	zim.ClassRoomThrottled: {
-		reason: zimv1alpha1.ReasonRateLimited, status: metav1.ConditionFalse, retry: &throttledBackoff,
+		reason: zimv1alpha1.ReasonRateLimited, status: metav1.ConditionFalse, retry: &throttledBackoff, cools: true,
 		message: "ZIM's frequency limit for this room is reached. It goes on by itself.",
 	},
 	zim.ClassRoomQuota: {
@@ -172,6 +174,8 @@ type outcome struct {
 	// changes.
 	retry  *backoff
 	atSlot bool
+	// cools: nothing hastens the next try.
+	cools bool
 }
 
 // keepStatus leaves the status of a condition, and the generation it was judged for, as they are; False if there is
@@ -188,7 +192,7 @@ type verdict struct {
 // outcomeOf says what a cause does to the conditions in each situation. What is known to be as declared stays Ready
 // while nobody can look: a verification that fails writes nothing.
 func outcomeOf(at situation, why cause) outcome {
-	result := outcome{retry: why.retry, atSlot: why.atSlot, seen: why.seen}
+	result := outcome{retry: why.retry, atSlot: why.atSlot, seen: why.seen, cools: why.cools}
 	if at.confirmed && at.current && !at.missing && !at.unverified && !why.definite {
 		result.silent = true
 		return result

@@ -85,6 +85,7 @@ func New(options Options) *Controllers {
 		},
 		registry: registry,
 		calls:    newCallMemory(options.Clock),
+		workload: newWorkload(),
 		gate:     newGate(max(1, options.MaxConcurrentReconciles), c.wakeRooms.wake),
 		quota:    newRoomQuota(c.wakeRooms.wake),
 		memories: newMemories(),

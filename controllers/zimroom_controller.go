@@ -36,6 +36,7 @@ type ZimRoomReconciler struct {
 	registry *appRegistry
 	calls    *callMemory
 	gate     *gate
+	workload *workload
 	quota    *roomQuota
 	memories *memories
 }
@@ -80,13 +81,14 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	cached := &zimv1alpha1.ZimRoom{}
 	if err := r.Get(ctx, request.NamespacedName, cached); err != nil {
 		if client.IgnoreNotFound(err) == nil {
-			r.memories.forget(request.NamespacedName)
+			r.workload.change(r.memories.forget(request.NamespacedName), demand{})
 			r.quota.leave(request)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	p := r.newPass(request, cached, visit)
 	if !p.room.DeletionTimestamp.IsZero() {
+		r.ask(p, demand{})
 		return r.reconcileDelete(ctx, p)
 	}
 	if p.room.Spec.Suspend {
@@ -150,10 +152,11 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 		}
 		return r.finish(ctx, p, duplicateOutcome(duplicateMessage(p.room, holder)))
 	}
-	if !r.isDue(p) {
+	why, due := r.isDue(p)
+	if !due {
 		return r.comeBack(p), nil
 	}
-	if !p.visit.admit(p.app.account, r.registry.rate(p.app.account)) {
+	if !p.visit.admit(p.app.account, r.registry.pace(p.app.account), why) {
 		return reconcile.Result{}, nil // In line: the gate wakes this room.
 	}
 	if err := r.ensureFinalizer(ctx, p); err != nil {
@@ -163,8 +166,8 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 }
 
 func (r *ZimRoomReconciler) useApp(p *pass, found *app) {
-	p.app = found
-	p.caller = &caller{app: found, user: p.operatorUser(), registry: r.registry, memory: r.calls}
+	p.app, p.memory.account = found, found.account
+	p.caller = &caller{app: found, user: p.operatorUser(), registry: r.registry, memory: r.calls, gate: r.gate}
 }
 
 // operatorUser is the user in whose name calls for the room are made.
