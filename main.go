@@ -88,6 +88,7 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		Metrics:                       metricsOptions,
 		HealthProbeBindAddress:        o.ProbeAddress,
+		PprofBindAddress:              o.PprofAddress,
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       o.OperatorNamespace,
@@ -97,7 +98,7 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 		RetryPeriod:                   &retry,
 		Cache: cache.Options{
 			DefaultNamespaces: cacheNamespaces(o.Namespaces()),
-			DefaultTransform:  cache.TransformStripManagedFields(),
+			DefaultTransform:  controllers.StripForCache,
 		},
 		// Secrets are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
@@ -124,7 +125,7 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), o.OperatorNamespace); err != nil {
 		return err
 	}
-	err := controllers.New(controllers.Options{
+	operator := controllers.New(controllers.Options{
 		Client:            manager.GetClient(),
 		LiveReader:        manager.GetAPIReader(),
 		Recorder:          manager.GetEventRecorder("zim-operator"),
@@ -137,10 +138,11 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 		WatchedNamespaces:       o.Namespaces(),
 		VerifyInterval:          o.VerifyInterval,
 		MaxConcurrentReconciles: o.ConcurrentReconciles,
-	}).SetupWithManager(manager)
-	if err != nil {
+	})
+	if err := operator.SetupWithManager(manager); err != nil {
 		return err
 	}
+	metrics.RegisterAccounts(crmetrics.Registry, operator.Accounts)
 	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping))
 }
 

@@ -164,6 +164,19 @@ func (r *appRegistry) pace(account zim.Account) zim.Pace {
 	return limiter.Pace()
 }
 
+// paces returns what the limiters of all accounts do at present that an accepted app speaks for.
+func (r *appRegistry) paces() map[zim.Account]zim.Pace {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	paces := map[zim.Account]zim.Pace{}
+	for account, limiter := range r.limiters {
+		if r.smallestRate(account) > 0 {
+			paces[account] = limiter.Pace()
+		}
+	}
+	return paces
+}
+
 // setRates needs the lock.
 func (r *appRegistry) setRates(account zim.Account) {
 	limiter, rate := r.limiters[account], r.smallestRate(account)

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -36,8 +37,8 @@ type roomMemory struct {
 	destroyTried, gone bool
 	// lostCreate is a CreateRoom that may have been carried out although its answer got lost.
 	lostCreate *lostCreate
-	// written is the object as the operator last wrote it, until the cache has caught up.
-	written *zimv1alpha1.ZimRoom
+	// written is the object as the operator last wrote it, until the cache has caught up. Events of the cache drop it.
+	written atomic.Pointer[zimv1alpha1.ZimRoom]
 }
 
 // attempt is what can make a pass try again before its backoff is over.
@@ -116,17 +117,33 @@ func (m *memories) forget(name types.NamespacedName) (asked demand) {
 	return asked
 }
 
+// get returns the memory of a ZimRoom; nil if there is none.
+func (m *memories) get(name types.NamespacedName) *roomMemory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rooms[name]
+}
+
 // newest returns the cached object, or the one that the operator wrote if the cache does not have it yet. Without
 // this the pass that the operator's own first write wakes would not see the confirmed room, and take it for somebody
 // else's.
 func (m *roomMemory) newest(cached *zimv1alpha1.ZimRoom) *zimv1alpha1.ZimRoom {
-	if m.written == nil {
-		return cached
+	m.dropWritten(cached)
+	if written := m.written.Load(); written != nil {
+		return written
 	}
-	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, m.written.ResourceVersion)
+	return cached
+}
+
+// dropWritten forgets what the operator wrote if the cache has it, or something newer. Else every room would be kept
+// twice.
+func (m *roomMemory) dropWritten(cached *zimv1alpha1.ZimRoom) {
+	written := m.written.Load()
+	if written == nil {
+		return
+	}
+	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, written.ResourceVersion)
 	if err != nil || order >= 0 {
-		m.written = nil
-		return cached
+		m.written.CompareAndSwap(written, nil)
 	}
-	return m.written.DeepCopy()
 }

@@ -1,22 +1,27 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/metrics"
 )
 
 // passTimeout bounds one pass: some calls of ten seconds each, and waiting for their turns.
@@ -55,6 +60,7 @@ type Controllers struct {
 
 	options             Options
 	wakeApps, wakeRooms *waker
+	pressure            *quotaPressure
 }
 
 // New builds the reconcilers. The client's cache needs the indexes of SetupIndexes.
@@ -64,6 +70,8 @@ func New(options Options) *Controllers {
 	}
 	c := &Controllers{options: options, wakeApps: newWaker(), wakeRooms: newWaker()}
 	registry := newAppRegistry(c.appChanged, c.wakeApps.wake)
+	load := newWorkload()
+	c.pressure = newQuotaPressure(options.Clock, registry, load)
 	c.Apps = &ZimAppReconciler{
 		Client:       options.Client,
 		secretReader: options.LiveReader,
@@ -72,6 +80,7 @@ func New(options Options) *Controllers {
 		newClient:    options.NewClient,
 		endpoints:    options.Endpoints,
 		registry:     registry,
+		pressure:     c.pressure,
 	}
 	c.Rooms = &ZimRoomReconciler{
 		Client:         options.Client,
@@ -85,7 +94,7 @@ func New(options Options) *Controllers {
 		},
 		registry: registry,
 		calls:    newCallMemory(options.Clock),
-		workload: newWorkload(),
+		workload: load,
 		gate:     newGate(max(1, options.MaxConcurrentReconciles), c.wakeRooms.wake),
 		quota:    newRoomQuota(c.wakeRooms.wake),
 		memories: newMemories(),
@@ -101,15 +110,20 @@ func (c *Controllers) SetupWithManager(manager ctrl.Manager) error {
 	if err := c.setupRooms(manager); err != nil {
 		return fmt.Errorf("setting up the ZimRoom controller: %w", err)
 	}
-	return nil
+	return manager.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+		c.pressure.watch(ctx, func(name types.NamespacedName) {
+			c.wakeApps.wake(reconcile.Request{NamespacedName: name})
+		})
+		return nil
+	}))
 }
 
 func (c *Controllers) setupApps(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
-		For(&zimv1alpha1.ZimApp{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&zimv1alpha1.ZimApp{}, builder.WithPredicates(appChangedByOthers())).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.appsOfSecret),
 			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		Watches(&zimv1alpha1.ZimRoom{}, handler.EnqueueRequestsFromMapFunc(pinnedAppOfRoom),
+		Watches(&zimv1alpha1.ZimRoom{}, handler.EnqueueRequestsFromMapFunc(c.appToHold),
 			builder.WithPredicates(pinChanged())).
 		WatchesRawSource(c.wakeApps).
 		WithOptions(c.controllerOptions()).
@@ -121,6 +135,7 @@ func (c *Controllers) setupRooms(manager ctrl.Manager) error {
 		For(&zimv1alpha1.ZimRoom{}, builder.WithPredicates(roomChanged())).
 		Watches(&zimv1alpha1.ZimRoom{}, handler.EnqueueRequestsFromMapFunc(c.siblingsOfRoom),
 			builder.WithPredicates(claimChanged())).
+		Watches(&zimv1alpha1.ZimRoom{}, handler.Funcs{UpdateFunc: c.roomCached}).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.roomsOfNamespace),
 			builder.WithPredicates(namespaceChanged())).
 		WatchesRawSource(c.wakeRooms).
@@ -133,10 +148,28 @@ func (c *Controllers) controllerOptions() controller.Options {
 		MaxConcurrentReconciles: c.options.MaxConcurrentReconciles,
 		ReconciliationTimeout:   passTimeout,
 		RateLimiter:             kubernetesBackoff(),
+		// The priority queue puts what is there at the start behind everything that comes later, for ever if need be. All
+		// order that matters is made by the gate; passes without a call take less than a millisecond.
+		UsePriorityQueue: ptr.To(false),
 	}
 }
 
 // kubernetesBackoff is for passes that fail at the API server; waiting for ZIM is planned by the passes themselves.
 func kubernetesBackoff() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, time.Minute)
+}
+
+// Accounts returns how the quota of each account is used at present, for metrics.
+func (c *Controllers) Accounts() []metrics.Account {
+	var accounts []metrics.Account
+	for account, pace := range c.Rooms.registry.paces() {
+		waiting := map[string]int{}
+		for lane, count := range c.Rooms.gate.waiting(account) {
+			waiting[laneNames[lane]] = count
+		}
+		accounts = append(accounts, metrics.Account{
+			Account: account, Pace: pace, Stretch: c.Rooms.workload.stretch(account, pace.Present), Waiting: waiting,
+		})
+	}
+	return accounts
 }

@@ -2,10 +2,13 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -35,6 +38,16 @@ func claimChanged() predicate.Predicate {
 			return hasLetGo(before) != hasLetGo(after) // The finalizer of others may hold it longer.
 		},
 	}
+}
+
+// appChangedByOthers lets through what a pass over a ZimApp may have to act on. A finalizer that went by mistake is to
+// come back.
+func appChangedByOthers() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return !slices.Equal(e.ObjectOld.GetFinalizers(), e.ObjectNew.GetFinalizers())
+		},
+	})
 }
 
 // pinChanged lets through what changes which ZimApp is in use.
@@ -78,13 +91,23 @@ func (c *Controllers) appsOfSecret(ctx context.Context, secret client.Object) []
 	return requests
 }
 
-// pinnedAppOfRoom returns the ZimApp with which a ZimRoom was confirmed.
-func pinnedAppOfRoom(_ context.Context, object client.Object) []reconcile.Request {
+// appToHold returns the ZimApp with which a ZimRoom was confirmed, if its finalizer is to come or to go: with the
+// first of its ZimRooms, and with the last. The others cost no pass over the ZimApp.
+func (c *Controllers) appToHold(ctx context.Context, object client.Object) []reconcile.Request {
 	pinned := object.(*zimv1alpha1.ZimRoom).Status.AppRef
 	if pinned == nil {
 		return nil
 	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: pinned.Namespace, Name: pinned.Name}}}
+	name := types.NamespacedName{Namespace: pinned.Namespace, Name: pinned.Name}
+	var app zimv1alpha1.ZimApp
+	if err := c.options.Client.Get(ctx, name, &app); err != nil {
+		return nil // It is gone, or a pass over it is to come.
+	}
+	users := c.listRooms(ctx, client.MatchingFields{roomPinnedAppIndex: name.String()}, client.Limit(1))
+	if controllerutil.ContainsFinalizer(&app, zimv1alpha1.Finalizer) == (len(users) > 0) {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: name}}
 }
 
 // siblingsOfRoom returns the other ZimRooms that name the same room.
@@ -97,6 +120,13 @@ func (c *Controllers) siblingsOfRoom(ctx context.Context, object client.Object) 
 		}
 	}
 	return requests
+}
+
+// roomCached notes that the cache has a newer version of a ZimRoom. It asks for no pass.
+func (c *Controllers) roomCached(
+	_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request],
+) {
+	c.Rooms.cacheChanged(e.ObjectNew.(*zimv1alpha1.ZimRoom))
 }
 
 // roomsOfNamespace returns the ZimRooms of a namespace that depend on its labels, or are being deleted, and those
@@ -125,10 +155,10 @@ func (c *Controllers) appChanged(name types.NamespacedName, claims bool) {
 	}
 }
 
-// listRooms lists ZimRooms from the cache.
+// listRooms lists ZimRooms from the cache. They are not to be changed: they are those of the cache.
 func (c *Controllers) listRooms(ctx context.Context, options ...client.ListOption) []zimv1alpha1.ZimRoom {
 	var rooms zimv1alpha1.ZimRoomList
-	if err := c.options.Client.List(ctx, &rooms, options...); err != nil {
+	if err := c.options.Client.List(ctx, &rooms, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Could not list ZimRooms")
 	}
 	return rooms.Items

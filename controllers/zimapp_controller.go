@@ -37,6 +37,7 @@ type ZimAppReconciler struct {
 	newClient    ClientFactory
 	endpoints    EndpointPolicy
 	registry     *appRegistry
+	pressure     *quotaPressure
 }
 
 // +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps,verbs=get;list;watch;patch
@@ -45,6 +46,9 @@ type ZimAppReconciler struct {
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// countInterval is how often the ZimRooms are counted that hold up the deletion of a ZimApp.
+const countInterval = 10 * time.Second
 
 // appPass is one run of Reconcile for one ZimApp.
 type appPass struct {
@@ -62,6 +66,7 @@ func (r *ZimAppReconciler) Reconcile(ctx context.Context, request reconcile.Requ
 	if err := r.Get(ctx, request.NamespacedName, object); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.registry.remove(request.NamespacedName)
+			r.pressure.forget(request.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
@@ -77,14 +82,15 @@ func (r *ZimAppReconciler) Reconcile(ctx context.Context, request reconcile.Requ
 	if err := r.writeStatus(ctx, p, found, users); err != nil {
 		return reconcile.Result{}, err
 	}
-	return r.comeBack(found), nil
+	return r.comeBack(p, found), nil
 }
 
 // ensureFinalizer holds a ZimApp as long as a ZimRoom was confirmed with it: without it the rooms could not be
 // destroyed any more. It returns these ZimRooms.
 func (r *ZimAppReconciler) ensureFinalizer(ctx context.Context, p *appPass) ([]zimv1alpha1.ZimRoom, error) {
 	var users zimv1alpha1.ZimRoomList
-	if err := r.List(ctx, &users, client.MatchingFields{roomPinnedAppIndex: p.name.String()}); err != nil {
+	pinned := client.MatchingFields{roomPinnedAppIndex: p.name.String()}
+	if err := r.List(ctx, &users, pinned, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing the ZimRooms of ZimApp %s: %w", p.name, err)
 	}
 	wanted := len(users.Items) > 0
@@ -220,6 +226,7 @@ func (r *ZimAppReconciler) writeStatus(
 	}
 	p.object.Status.ObservedGeneration = p.object.Generation
 	setConditions(&p.object.Status.Conditions, result, p.object.Generation, r.clock.Now())
+	r.pressure.update(p.object, found)
 	if equality.Semantic.DeepEqual(p.base.Status, p.object.Status) {
 		return nil
 	}
@@ -237,9 +244,13 @@ func (r *ZimAppReconciler) writeStatus(
 	return nil
 }
 
-// comeBack asks for a pass when the next probe is due. What the user must mend wakes the ZimApp by itself.
-func (r *ZimAppReconciler) comeBack(found *app) reconcile.Result {
-	if found.refusal == nil || found.nextProbe.IsZero() {
+// comeBack asks for a pass when the next probe is due, or to count again who still uses a ZimApp that is being deleted.
+// What the user must mend wakes the ZimApp by itself.
+func (r *ZimAppReconciler) comeBack(p *appPass, found *app) reconcile.Result {
+	switch {
+	case !p.object.DeletionTimestamp.IsZero():
+		return reconcile.Result{RequeueAfter: countInterval}
+	case found.refusal == nil, found.nextProbe.IsZero():
 		return reconcile.Result{}
 	}
 	return reconcile.Result{RequeueAfter: max(found.nextProbe.Sub(r.clock.Now()), time.Millisecond)}

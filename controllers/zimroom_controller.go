@@ -79,7 +79,7 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	defer visit.leave()
 
 	cached := &zimv1alpha1.ZimRoom{}
-	if err := r.Get(ctx, request.NamespacedName, cached); err != nil {
+	if err := r.Get(ctx, request.NamespacedName, cached, client.UnsafeDisableDeepCopy); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.workload.change(r.memories.forget(request.NamespacedName), demand{})
 			r.quota.leave(request)
@@ -99,12 +99,13 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 
 func (r *ZimRoomReconciler) newPass(request reconcile.Request, cached *zimv1alpha1.ZimRoom, visit *visit) *pass {
 	memory, isNew := r.memories.of(request.NamespacedName, cached.UID)
-	room := memory.newest(cached)
+	base := memory.newest(cached)
+	room := base.DeepCopy() // What the cache returns is the cache's own.
 	p := &pass{
 		clock:   r.clock,
 		request: request,
 		room:    room,
-		base:    room.DeepCopy(),
+		base:    base,
 		memory:  memory,
 		visit:   visit,
 		missing: isKnownMissing(room),
@@ -251,8 +252,24 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	if err != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
-	p.memory.written = written
+	r.remember(ctx, p, written)
 	return nil
+}
+
+// remember keeps what was written, unless the cache has it already.
+func (r *ZimRoomReconciler) remember(ctx context.Context, p *pass, written *zimv1alpha1.ZimRoom) {
+	p.memory.written.Store(written)
+	cached := &zimv1alpha1.ZimRoom{}
+	if err := r.Get(ctx, p.request.NamespacedName, cached, client.UnsafeDisableDeepCopy); err == nil {
+		p.memory.dropWritten(cached)
+	}
+}
+
+// cacheChanged drops what was remembered because the cache lacked it.
+func (r *ZimRoomReconciler) cacheChanged(cached *zimv1alpha1.ZimRoom) {
+	if memory := r.memories.get(client.ObjectKeyFromObject(cached)); memory != nil && memory.uid == cached.UID {
+		memory.dropWritten(cached)
+	}
 }
 
 // ensureFinalizer adds the finalizer, or removes it where the room is to be retained: such a ZimRoom must never be
@@ -278,8 +295,8 @@ func (r *ZimRoomReconciler) writeFinalizer(ctx context.Context, p *pass, wanted 
 	if err := r.Patch(ctx, changed, lock); err != nil {
 		return fmt.Errorf("writing the finalizer: %w", err)
 	}
-	p.memory.written = changed.DeepCopy()
-	p.room.ObjectMeta, p.base = changed.ObjectMeta, changed
+	r.remember(ctx, p, changed)
+	p.room.ObjectMeta, p.base = *changed.ObjectMeta.DeepCopy(), changed
 	return nil
 }
 

@@ -15,6 +15,10 @@ const (
 
 	// ReplacementPendingCondition of a ZimRoom is True while the live room has another name or delay than the spec.
 	ReplacementPendingCondition = "ReplacementPending"
+
+	// QuotaPressureCondition of a ZimApp is True while its ZimRooms ask for more calls than the account's quota gives. It
+	// changes at most once in ten minutes.
+	QuotaPressureCondition = "QuotaPressure"
 )
 
 // Reasons of ZimRoom conditions.
@@ -83,4 +87,8 @@ const (
 	ReasonInvalidEndpoint = "InvalidEndpoint"
 	// ReasonInUse means that the ZimApp is being deleted and waits for the ZimRooms that use it.
 	ReasonInUse = "InUse"
+	// ReasonBelowRequestedRate means that ZIM refuses calls at spec.requestsPerSecond, so that fewer are sent.
+	ReasonBelowRequestedRate = "BelowRequestedRate"
+	// ReasonIntervalsStretched means that ZimRooms are verified less often than their intervals say.
+	ReasonIntervalsStretched = "IntervalsStretched"
 )

@@ -3,6 +3,9 @@
 //	zim_operator_api_calls_total{app_id, action, class, code}   calls sent to ZIM; code is "none" without one,
 //	                                                            "undocumented" for one that the vendor's pages lack
 //	zim_operator_api_call_duration_seconds{action}              from sending to the end of the answer; no wait for turns
+//	zim_operator_api_turn_wait_seconds{app_id}                  from wanting to send a call to sending it
+//
+// and, for each account, what it may send, what it sends, how far intervals are stretched, and who waits: see accounts.go.
 package metrics
 
 import (
@@ -20,12 +23,15 @@ const (
 	labelAction = "action"
 	labelClass  = "class"
 	labelCode   = "code"
+	labelRealm  = "realm"
+	labelLane   = "lane"
 )
 
 // CallObserver counts calls to ZIM. It implements zim.Observer.
 type CallObserver struct {
 	calls     *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+	waits     *prometheus.HistogramVec
 }
 
 var _ zim.Observer = (*CallObserver)(nil)
@@ -42,8 +48,13 @@ func NewCallObserver(registerer prometheus.Registerer) *CallObserver {
 			Help:    "Time from sending a call to ZIM to the end of its answer.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{labelAction}),
+		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "zim_operator_api_turn_wait_seconds",
+			Help:    "Time that a call waited for its turn, inside a pass. Passes wait in line before: see the waiting ZimRooms.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{labelAppID}),
 	}
-	registerer.MustRegister(observer.calls, observer.durations)
+	registerer.MustRegister(observer.calls, observer.durations, observer.waits)
 	return observer
 }
 
@@ -52,6 +63,7 @@ func (o *CallObserver) ObserveCall(_ context.Context, call zim.Call) {
 	appID := strconv.FormatUint(uint64(call.Account.AppID), 10)
 	o.calls.WithLabelValues(appID, string(call.Action), string(call.Class), codeLabel(call)).Inc()
 	o.durations.WithLabelValues(string(call.Action)).Observe(call.Duration.Seconds())
+	o.waits.WithLabelValues(appID).Observe(call.Waited.Seconds())
 }
 
 // codeLabel keeps the number of series bounded, whatever an odd server answers; the log has the code.

@@ -18,6 +18,7 @@ type Options struct {
 	MetricsAddress         string
 	MetricsSecure          bool
 	ProbeAddress           string
+	PprofAddress           string
 	LeaderElect            bool
 	VerifyInterval         time.Duration
 	ConcurrentReconciles   int
@@ -52,6 +53,8 @@ func (o *Options) bind(flags *flag.FlagSet) {
 		"Serve metrics over HTTPS, to those whom the API server authenticates and authorizes.")
 	flags.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081",
 		"Address of /healthz and /readyz; 0 turns it off.")
+	flags.StringVar(&o.PprofAddress, "pprof-bind-address", "0",
+		"Address of Go's profiles; 0 turns it off. It asks nobody who they are: bind it to 127.0.0.1.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false,
 		"Work only while holding a lease in the operator's namespace, so that several replicas can run.")
 	flags.DurationVar(&o.VerifyInterval, "verify-interval", 10*time.Minute,
