@@ -123,8 +123,7 @@ func (c *Controllers) setupApps(manager ctrl.Manager) error {
 		For(&zimv1alpha1.ZimApp{}, builder.WithPredicates(appChangedByOthers())).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(c.appsOfSecret),
 			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		Watches(&zimv1alpha1.ZimRoom{}, handler.EnqueueRequestsFromMapFunc(c.appToHold),
-			builder.WithPredicates(pinChanged())).
+		Watches(&zimv1alpha1.ZimRoom{}, c.heldApps()).
 		WatchesRawSource(c.wakeApps).
 		WithOptions(c.controllerOptions()).
 		Complete(c.Apps)

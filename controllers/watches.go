@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -50,17 +51,6 @@ func appChangedByOthers() predicate.Predicate {
 	})
 }
 
-// pinChanged lets through what changes which ZimApp is in use.
-func pinChanged() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false }, // The first pass over each ZimApp counts them all.
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, after := e.ObjectOld.(*zimv1alpha1.ZimRoom), e.ObjectNew.(*zimv1alpha1.ZimRoom)
-			return (before.Status.AppRef == nil) != (after.Status.AppRef == nil)
-		},
-	}
-}
-
 // namespaceChanged lets through what allowedNamespaces and deletions look at.
 func namespaceChanged() predicate.Predicate {
 	return predicate.And(
@@ -91,23 +81,47 @@ func (c *Controllers) appsOfSecret(ctx context.Context, secret client.Object) []
 	return requests
 }
 
-// appToHold returns the ZimApp with which a ZimRoom was confirmed, if its finalizer is to come or to go: with the
-// first of its ZimRooms, and with the last. The others cost no pass over the ZimApp.
-func (c *Controllers) appToHold(ctx context.Context, object client.Object) []reconcile.Request {
+// heldApps asks for a pass over a ZimApp when its finalizer is to come or to go: with the first ZimRoom that was
+// confirmed with it, and with the last. The others cost no pass.
+func (c *Controllers) heldApps() handler.EventHandler {
+	return handler.Funcs{
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue requestQueue) {
+			before, after := pinOf(e.ObjectOld), pinOf(e.ObjectNew)
+			if before == nil && after != nil && !c.isHeld(ctx, *after) {
+				queue.Add(reconcile.Request{NamespacedName: *after})
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue requestQueue) {
+			pin := pinOf(e.Object)
+			if pin == nil || !c.isHeld(ctx, *pin) {
+				return
+			}
+			if len(c.listRooms(ctx, client.MatchingFields{roomPinnedAppIndex: pin.String()}, client.Limit(1))) == 0 {
+				queue.Add(reconcile.Request{NamespacedName: *pin})
+			}
+		},
+	}
+}
+
+// requestQueue is what event handlers add to.
+type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// pinOf returns the ZimApp with which a ZimRoom was confirmed; nil if it was not.
+func pinOf(object client.Object) *types.NamespacedName {
 	pinned := object.(*zimv1alpha1.ZimRoom).Status.AppRef
 	if pinned == nil {
 		return nil
 	}
-	name := types.NamespacedName{Namespace: pinned.Namespace, Name: pinned.Name}
+	return &types.NamespacedName{Namespace: pinned.Namespace, Name: pinned.Name}
+}
+
+// isHeld tells whether a ZimApp has the finalizer.
+func (c *Controllers) isHeld(ctx context.Context, name types.NamespacedName) bool {
 	var app zimv1alpha1.ZimApp
 	if err := c.options.Client.Get(ctx, name, &app); err != nil {
-		return nil // It is gone, or a pass over it is to come.
+		return false // The pass over it, if it is there, finds out.
 	}
-	users := c.listRooms(ctx, client.MatchingFields{roomPinnedAppIndex: name.String()}, client.Limit(1))
-	if controllerutil.ContainsFinalizer(&app, zimv1alpha1.Finalizer) == (len(users) > 0) {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: name}}
+	return controllerutil.ContainsFinalizer(&app, zimv1alpha1.Finalizer)
 }
 
 // siblingsOfRoom returns the other ZimRooms that name the same room.
@@ -123,9 +137,7 @@ func (c *Controllers) siblingsOfRoom(ctx context.Context, object client.Object) 
 }
 
 // roomCached notes that the cache has a newer version of a ZimRoom. It asks for no pass.
-func (c *Controllers) roomCached(
-	_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request],
-) {
+func (c *Controllers) roomCached(_ context.Context, e event.UpdateEvent, _ requestQueue) {
 	c.Rooms.cacheChanged(e.ObjectNew.(*zimv1alpha1.ZimRoom))
 }
 

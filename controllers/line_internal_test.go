@@ -1,0 +1,366 @@
+package controllers
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// popAll empties a line, as far as it may be, without time passing, and returns the names in their order.
+func popAll(l *line) (names []string) {
+	for now := time.Now(); ; {
+		next := l.pop(now)
+		if next == nil {
+			return names
+		}
+		names = append(names, next.request.Name)
+	}
+}
+
+// lineOf returns a line with so many in each lane, named d1, d2, ..., p1, ... v1, ...; the lowest lane came first.
+func lineOf(deletions, people, repairs, verifications int) *line {
+	l := newLine()
+	l.verificationRate = math.Inf(1)
+	start := time.Now().Add(-time.Hour)
+	counts := [lanes]int{deletions, people, repairs, verifications}
+	for lane, count := range slices.Backward(counts[:]) {
+		for i := range count {
+			start = start.Add(time.Millisecond)
+			name := fmt.Sprintf("%c%d", "dprv"[lane], i+1)
+			l.join(waiter{request: requestNamed(name), lane: laneOf(lane), calls: 1, since: start})
+		}
+	}
+	return l
+}
+
+func laneOf(number int) lane { return lane(number) }
+
+func TestLineGoesByLanes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		line *line
+		want string
+	}{
+		"first come, first served, within each lane": {lineOf(2, 2, 1, 1), "d1 d2 p1 p2 r1 v1"},
+		"every eighth is the longest waiting of the lower ones": {
+			lineOf(9, 2, 2, 2), "d1 d2 d3 d4 d5 d6 d7 v1 d8 d9 p1 p2 r1 r2 v2",
+		},
+		"so nobody starves": {lineOf(14, 1, 1, 0), "d1 d2 d3 d4 d5 d6 d7 r1 d8 d9 d10 d11 d12 d13 d14 p1"},
+		"below people too":  {lineOf(0, 8, 0, 1), "p1 p2 p3 p4 p5 p6 p7 v1 p8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, strings.Join(popAll(tc.line), " ")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Whatever lanes are full, whoever is first in any of them gets in within a bounded number of turns.
+func TestLineStarvesNobody(t *testing.T) {
+	l := lineOf(5000, 100, 100, 100)
+	seen := map[string]int{}
+	for turn, name := range popAll(l) {
+		if lane := name[:1]; seen[lane] == 0 {
+			seen[lane] = turn + 1
+		}
+	}
+	for lane, turn := range seen {
+		if turn > 300*lowerLanesTurn {
+			t.Errorf("the first of lane %s got in as number %d", lane, turn)
+		}
+	}
+	if len(seen) != lanes {
+		t.Errorf("only lanes %v got in", slices.Sorted(maps.Keys(seen)))
+	}
+}
+
+func TestLineKeepsPlaces(t *testing.T) {
+	l := lineOf(0, 2, 0, 3)
+	join := func(name string, to lane) {
+		l.join(waiter{request: requestNamed(name), lane: to, calls: 1, since: time.Now()})
+	}
+	join("p1", lanePeople)       // Asking again
+	join("p1", laneVerification) // for less changes nothing.
+	join("v3", lanePeople)       // Somebody edits it.
+	join("v2", laneDeletion)
+	if diff := cmp.Diff("v2 p1 p2 v3 v1", strings.Join(popAll(l), " ")); diff != "" {
+		t.Error(diff)
+	}
+	if len(l.members) > 0 {
+		t.Errorf("%d members are left", len(l.members))
+	}
+}
+
+// One who moves to a higher lane has waited since it came: it counts where a lower lane has its turn.
+func TestLineCountsTheWholeWait(t *testing.T) {
+	l := lineOf(8, 0, 0, 0)
+	early, late := time.Now().Add(-3*time.Hour), time.Now().Add(-2*time.Hour)
+	l.join(waiter{request: requestNamed("moved"), lane: laneVerification, since: early})
+	l.join(waiter{request: requestNamed("p"), lane: lanePeople, since: late})
+	l.join(waiter{request: requestNamed("moved"), lane: laneRepair, since: time.Now()})
+	if diff := cmp.Diff("d1 d2 d3 d4 d5 d6 d7 moved d8 p", strings.Join(popAll(l), " ")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// crowd plays the passes of an account behind a gate: each takes a while in its place, then asks no more.
+type crowd struct {
+	gate *gate
+
+	mu sync.Mutex
+	// entered are those that got in, with the time since the start.
+	entered map[string]time.Duration
+	start   time.Time
+	errands map[string]errand
+	pace    zim.Pace
+	account zim.Account
+	passes  time.Duration // How long each takes.
+}
+
+// newCrowd makes a gate whose woken objects are passed over at once, each in a goroutine of its own.
+func newCrowd(workers, rate int, passes time.Duration) *crowd {
+	c := &crowd{
+		entered: map[string]time.Duration{}, start: time.Now(), errands: map[string]errand{},
+		pace: paceOf(rate), account: oneAccount, passes: passes,
+	}
+	c.gate = newGate(workers, func(requests ...reconcile.Request) {
+		for _, request := range requests {
+			go c.pass(request.Name)
+		}
+	})
+	return c
+}
+
+func (c *crowd) ask(name string, why errand) {
+	c.mu.Lock()
+	c.errands[name] = why
+	c.mu.Unlock()
+	c.pass(name)
+}
+
+func (c *crowd) pass(name string) {
+	visit := c.gate.enter(requestNamed(name))
+	defer visit.leave()
+	c.mu.Lock()
+	why := c.errands[name]
+	c.mu.Unlock()
+	if !visit.admit(c.account, c.pace, why) {
+		return
+	}
+	c.mu.Lock()
+	c.entered[name] = time.Since(c.start)
+	c.mu.Unlock()
+	time.Sleep(c.passes)
+}
+
+// when returns when somebody got in.
+func (c *crowd) when(name string) (at time.Duration, in bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, in = c.entered[name]
+	return at, in
+}
+
+// in counts those that got in whose names begin alike.
+func (c *crowd) in(prefix string) (count int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name := range c.entered {
+		if strings.HasPrefix(name, prefix) {
+			count++
+		}
+	}
+	return count
+}
+
+func TestVerificationTakesHalfOfTheRate(t *testing.T) {
+	for name, tc := range map[string]struct{ calls, want int }{
+		"one call each":  {1, 570},
+		"two calls each": {2, 285},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(10, 20, 10*time.Millisecond)
+				for i := range 2000 {
+					go c.ask(fmt.Sprint("v", i), errand{lane: laneVerification, calls: tc.calls})
+				}
+				time.Sleep(time.Minute)
+				if got := c.in("v"); got < tc.want-1 || got > tc.want+1 {
+					t.Errorf("%d in a minute, want %d: half of 19 calls a second", got, tc.want)
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+func TestVerificationSavesNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(10, 20, 10*time.Millisecond)
+		c.ask("v", errand{lane: laneVerification})
+		time.Sleep(time.Hour)
+		for i := range 100 {
+			go c.ask(fmt.Sprint("v", i), errand{lane: laneVerification})
+		}
+		time.Sleep(time.Second)
+		if got := c.in("v"); got > 1+11 {
+			t.Errorf("%d within a second after an hour of rest, want 10", got-1)
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
+// Behind ten thousand verifications, whoever has changed something gets in as if nobody were there.
+func TestPeopleAndDeletionsPassVerifications(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(10, 20, 100*time.Millisecond)
+		for i := range 10000 {
+			go c.ask(fmt.Sprint("v", i), errand{lane: laneVerification, calls: 2})
+		}
+		for i := range 60 {
+			time.Sleep(700 * time.Millisecond)
+			asked := time.Since(c.start)
+			people, deletion := fmt.Sprint("p", i), fmt.Sprint("d", i)
+			go c.ask(people, errand{lane: lanePeople})
+			go c.ask(deletion, errand{lane: laneDeletion})
+			time.Sleep(300 * time.Millisecond)
+			for _, name := range []string{people, deletion} {
+				if at, in := c.when(name); !in || at-asked > 100*time.Millisecond {
+					t.Fatalf("%s got in %s after it asked (%v)", name, at-asked, in)
+				}
+			}
+		}
+		if c.in("v") < 200 {
+			t.Errorf("only %d verifications in a minute", c.in("v"))
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
+// An account whose calls hang, or that has a long line, leaves workers to others; so do several of them.
+func TestGateLeavesPlacesToOtherAccounts(t *testing.T) {
+	for _, hanging := range []int{1, 2, 3} {
+		t.Run(fmt.Sprint(hanging, " accounts hang"), func(t *testing.T) {
+			entrance := newGate(10, func(...reconcile.Request) {})
+			for i := range hanging {
+				for room := range 50 {
+					pass := entrance.enter(requestNamed(fmt.Sprintf("%d/%d", i, room)))
+					pass.admit(zim.Account{AppID: uint32(100 + i)}, paceOf(20), errand{lane: lanePeople})
+				}
+			}
+			if taken := len(entrance.places); taken > 8 {
+				t.Errorf("%d of 10 workers in calls, want 2 left for what needs none", taken)
+			}
+			for _, queue := range entrance.lines {
+				if queue.taken > 4 || queue.taken < 1 {
+					t.Errorf("an account has %d of 10 workers", queue.taken)
+				}
+			}
+			pass := entrance.enter(requestNamed("other"))
+			if !pass.admit(oneAccount, paceOf(20), errand{lane: laneVerification}) {
+				t.Error("another account's room found no place")
+			}
+		})
+	}
+}
+
+// Calls that end without an answer take the places of their account, down to one that finds out when it is over.
+func TestGateGivesAHangingAccountFewerPlaces(t *testing.T) {
+	entrance := newGate(10, func(...reconcile.Request) {})
+	places := func() int { return entrance.lines[oneAccount].taken }
+	var inside []*visit
+	for i := range 20 {
+		pass := entrance.enter(requestNamed(fmt.Sprint(i)))
+		if pass.admit(oneAccount, paceOf(20), errand{}) {
+			inside = append(inside, pass)
+		}
+	}
+	if places() != 4 {
+		t.Fatalf("%d places, want 4", places())
+	}
+	for range 10 {
+		entrance.noteAnswer(oneAccount, false)
+	}
+	for _, pass := range inside {
+		pass.leave()
+	}
+	if places() != 1 {
+		t.Errorf("%d places after ten calls without an answer, want 1", places())
+	}
+	entrance.noteAnswer(anotherAccount, true) // That is no answer of this account.
+	if places() != 1 {
+		t.Errorf("%d places after an answer to another account, want 1", places())
+	}
+	entrance.noteAnswer(oneAccount, true)
+	if places() != 4 {
+		t.Errorf("%d places after an answer, want 4 at once", places())
+	}
+}
+
+// Whatever accounts, lanes and passes there are: nobody has more places than allowed, and everybody gets in.
+func TestGateUnderManyAccounts(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			workers := 1 + random.IntN(20)
+			entered, most := map[string]bool{}, 0
+			accounts := 1 + random.IntN(6)
+			var entrance *gate
+			var pass func(name string)
+			entrance = newGate(workers, func(requests ...reconcile.Request) {
+				for _, request := range requests {
+					go pass(request.Name)
+				}
+			})
+			pass = func(name string) {
+				visit := entrance.enter(requestNamed(name))
+				defer visit.leave()
+				entrance.mu.Lock()
+				done, account := entered[name], zim.Account{AppID: uint32(name[0])}
+				why := errand{lane: laneOf(random.IntN(lanes)), calls: 1 + random.IntN(2)}
+				rate, duration := 1+random.IntN(30), time.Duration(random.Int64N(int64(2*time.Second)))
+				entrance.mu.Unlock()
+				if done || !visit.admit(account, paceOf(rate), why) {
+					return
+				}
+				entrance.mu.Lock()
+				entered[name] = true
+				most = max(most, len(entrance.places))
+				entrance.mu.Unlock()
+				time.Sleep(duration)
+			}
+			const rooms = 60
+			for account := range accounts {
+				for room := range rooms {
+					go pass(fmt.Sprintf("%c%d", 'a'+account, room))
+				}
+			}
+			time.Sleep(24 * time.Hour)
+			synctest.Wait()
+			if len(entered) != accounts*rooms {
+				t.Errorf("seed %d: %d of %d got in", seed, len(entered), accounts*rooms)
+			}
+			if limit := max(1, workers*8/10); most > limit {
+				t.Errorf("seed %d: %d of %d workers in calls", seed, most, workers)
+			}
+			for account, queue := range entrance.lines {
+				if queue.taken > 0 || len(queue.members) > 0 {
+					t.Errorf("seed %d: account %v has %d places and %d in line", seed, account, queue.taken, len(queue.members))
+				}
+			}
+		})
+	}
+}
