@@ -82,6 +82,7 @@ func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Res
 	err := p.caller.call(ctx, zim.ActionDestroyRoom, func(ctx context.Context, client *zim.Client) error {
 		return client.DestroyRoom(ctx, p.room.Spec.ID)
 	})
+	p.visit.leave()
 	if err != nil {
 		return r.retryDestroy(ctx, p, causeOf(err))
 	}

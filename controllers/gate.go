@@ -74,10 +74,12 @@ func (v *visit) admit(account zim.Account, pace zim.Pace, why errand) bool {
 	return v.inside
 }
 
-// leave gives the object's place, if it has one, to the next in line, also if the pass did not need it. A place that
-// became free for the object while this visit was already turned away is kept for the next.
+// leave gives the object's place, if it has one, to the next in line, also if the pass did not need it. A pass that has
+// made its calls leaves before it writes its findings down. A place that became free for the object while this visit
+// was already turned away is kept for the next.
 func (v *visit) leave() {
 	if v.inside {
+		v.inside = false
 		v.gate.leave(v.request)
 	}
 }

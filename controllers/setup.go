@@ -72,10 +72,11 @@ func New(options Options) *Controllers {
 	registry := newAppRegistry(c.appChanged, c.wakeApps.wake)
 	load := newWorkload()
 	c.pressure = newQuotaPressure(options.Clock, registry, load)
+	recorder := newThriftyRecorder(options.Recorder)
 	c.Apps = &ZimAppReconciler{
 		Client:       options.Client,
 		secretReader: options.LiveReader,
-		recorder:     options.Recorder,
+		recorder:     recorder,
 		clock:        options.Clock,
 		newClient:    options.NewClient,
 		endpoints:    options.Endpoints,
@@ -85,7 +86,7 @@ func New(options Options) *Controllers {
 	c.Rooms = &ZimRoomReconciler{
 		Client:         options.Client,
 		liveReader:     options.LiveReader,
-		recorder:       options.Recorder,
+		recorder:       recorder,
 		clock:          options.Clock,
 		verifyInterval: options.VerifyInterval,
 		apps: &appResolver{

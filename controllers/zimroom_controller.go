@@ -185,6 +185,7 @@ func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Res
 	p.memory.tried = p.attempt()
 	r.quota.take(p.request)
 	waits, err := p.ensureDeclared(ctx)
+	p.visit.leave()
 	at.missing, at.replacing = p.missing, p.isReplacing()
 	at.current = at.current && p.memory.replacement == nil // A DestroyRoom without an answer leaves nothing as it was.
 	if p.room.Status.Room != nil {
