@@ -1,0 +1,161 @@
+package controllers_test
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+// onePlace allows a ZimApp so few calls a second that one pass at a time makes calls.
+func onePlace(app *zimv1alpha1.ZimApp) { app.Spec.RequestsPerSecond = 2 }
+
+var _ = Describe("Calls of one account", func() {
+	var w *world
+
+	BeforeEach(func(ctx context.Context) {
+		w = newEmptyWorld(ctx)
+		w.createApp(ctx, w.namespace, onePlace)
+	})
+
+	id := func(id string) func(*zimv1alpha1.ZimRoom) {
+		return func(room *zimv1alpha1.ZimRoom) {
+			room.Name, room.Spec.ID, room.Spec.Attributes = id, id, nil
+			room.Spec.Interval = &metav1.Duration{Duration: time.Hour}
+		}
+	}
+	// during runs something while the call of a pass is under way, so that whoever comes has to stand in line.
+	during := func(ctx context.Context, room *zimv1alpha1.ZimRoom, run func()) {
+		GinkgoHelper()
+		ran := false
+		w.onCall = func(string) {
+			defer GinkgoRecover()
+			if !ran {
+				ran = true
+				run()
+			}
+		}
+		w.pass(ctx, room)
+		w.onCall = nil
+		Expect(ran).To(BeTrue(), "no call was made")
+	}
+	// called returns the rooms of the calls so far, in their order.
+	called := func() (ids []string) {
+		for _, call := range w.simulator.Calls() {
+			ids = append(ids, call.RoomID)
+		}
+		return slices.Compact(ids)
+	}
+
+	It("go in the order deletion, people, repair, verification, whoever came first", func(ctx context.Context) {
+		verified := w.applied(ctx, id("verified"), withDelay(3*time.Hour))
+		dead := w.applied(ctx, id("dead"), withDelay(time.Minute))
+		deleted, edited := w.applied(ctx, id("deleted")), w.applied(ctx, id("edited"))
+		failed := w.apply(ctx, id("failed"))
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000003, Action: "CreateRoom", Times: 1})
+		w.pass(ctx, failed)
+		w.advance(2 * time.Hour)
+		Expect(apiServer.Delete(ctx, deleted)).To(Succeed())
+		w.edit(ctx, edited, func(room *zimv1alpha1.ZimRoom) {
+			room.Spec.Attributes = []zimv1alpha1.RoomAttribute{{Key: "k", Value: "v"}}
+		})
+		fresh := w.apply(ctx, id("fresh"))
+		inside := w.apply(ctx, id("inside"))
+		all := []*zimv1alpha1.ZimRoom{verified, dead, failed, edited, fresh, deleted}
+
+		w.simulator.ResetCalls()
+		during(ctx, inside, func() {
+			for _, room := range all {
+				w.pass(ctx, room)
+			}
+			Expect(called()).To(BeEmpty())
+		})
+		for range all {
+			for _, room := range all { // The gate decides who may.
+				if !w.isGone(ctx, room) {
+					w.pass(ctx, room)
+				}
+			}
+		}
+		Expect(called()).To(Equal([]string{"inside", "deleted", "edited", "fresh", "dead", "failed", "verified"}))
+	})
+
+	It("keep their order when something asks again for a room in line", func(ctx context.Context) {
+		first, second := w.apply(ctx, id("first")), w.apply(ctx, id("second"))
+		w.simulator.ResetCalls()
+		during(ctx, w.apply(ctx, id("inside")), func() {
+			w.pass(ctx, first)
+			w.pass(ctx, second)
+			w.edit(ctx, first, func(room *zimv1alpha1.ZimRoom) { room.Spec.DeletionPolicy = "Retain" })
+			w.pass(ctx, first)
+		})
+		w.pass(ctx, second)
+		Expect(called()).To(Equal([]string{"inside"}))
+		w.pass(ctx, first)
+		w.pass(ctx, second)
+		Expect(called()).To(Equal([]string{"inside", "first", "second"}))
+	})
+
+	It("wait in line without a write or a call, and without a worker", func(ctx context.Context) {
+		waiting := w.apply(ctx, id("waiting"))
+		during(ctx, w.apply(ctx, id("inside")), func() {
+			writes := w.writes.Load()
+			Expect(w.pass(ctx, waiting).RequeueAfter).To(BeZero(), "the gate wakes it")
+			Expect(w.writes.Load()).To(Equal(writes))
+		})
+		Expect(w.get(ctx, waiting).Finalizers).To(BeEmpty(), "it comes just before the first call")
+	})
+
+	It("do not wait for those of another account", func(ctx context.Context) {
+		other := newWorld(ctx)
+		other.operator = w.operator
+		other.reconcileApp(ctx, other.namespace)
+		room := other.apply(ctx)
+		during(ctx, w.apply(ctx, id("inside")), func() {
+			other.pass(ctx, room)
+			Expect(other.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+		})
+	})
+})
+
+var _ = Describe("A frequency limit of one room", func() {
+	var w *world
+
+	BeforeEach(func(ctx context.Context) { w = newWorld(ctx) })
+
+	It("is waited for, whatever happens to the ZimRoom meanwhile", func(ctx context.Context) {
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300006, Action: "CreateRoom", Times: 1})
+		room := w.applyAndPass(ctx)
+		w.simulator.ResetCalls()
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "edited" })
+		wait := w.pass(ctx, room).RequeueAfter
+		Expect(wait).To(BeNumerically("~", time.Second, 300*time.Millisecond))
+		Expect(w.calls()).To(BeEmpty())
+		w.advance(wait)
+		w.pass(ctx, room)
+		Expect(w.calls()).To(Equal([]string{"CreateRoom"}))
+	})
+
+	It("holds up a deletion too, and no other room", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300006, Action: "ModifyRoomAttribute", Times: 1})
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "edited" })
+		w.pass(ctx, room)
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		w.simulator.ResetCalls()
+		wait := w.pass(ctx, room).RequeueAfter
+		Expect(wait).To(BeNumerically(">", 0))
+		w.applied(ctx, named("other"), func(room *zimv1alpha1.ZimRoom) { room.Spec.ID = "Other" })
+		Expect(w.calls()).To(Equal([]string{"CreateRoom"}))
+		w.advance(wait)
+		w.pass(ctx, room)
+		Expect(w.calls()).To(ContainElement("DestroyRoom"))
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+	})
+})

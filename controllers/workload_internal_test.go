@@ -1,0 +1,108 @@
+package controllers
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+)
+
+func TestIntervalsAreStretchedToTheShareOfVerification(t *testing.T) {
+	verifications := func(perSecond int64) demand {
+		return demand{account: oneAccount, verification: perSecond * 24 * 60 * 60}
+	}
+	deaths := func(perSecond int64) demand {
+		return demand{account: oneAccount, deaths: perSecond * 24 * 60 * 60}
+	}
+	for name, tc := range map[string]struct {
+		asks []demand
+		want float64
+	}{
+		"nobody asks":                      {nil, 1},
+		"less than half of the rate":       {[]demand{verifications(9)}, 1},
+		"just half":                        {[]demand{verifications(6), verifications(4)}, 1},
+		"a little more, in steps":          {[]demand{verifications(11)}, 1.25},
+		"three times as much":              {[]demand{verifications(30)}, 3},
+		"deaths leave less than half":      {[]demand{verifications(6), deaths(14)}, 1},
+		"and stretch":                      {[]demand{verifications(12), deaths(14)}, 2},
+		"but something is always left":     {[]demand{verifications(5), deaths(100)}, 2},
+		"deaths alone stretch nothing":     {[]demand{deaths(100)}, 1},
+		"another account's are no concern": {[]demand{{account: anotherAccount, verification: 1e9}}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			load := newWorkload()
+			for _, asks := range tc.asks {
+				load.change(demand{}, asks)
+			}
+			if got := load.stretch(oneAccount, 20); got != tc.want {
+				t.Errorf("stretched %.2f times, want %.2f", got, tc.want)
+			}
+		})
+	}
+}
+
+// While ZIM refuses calls there is less to share.
+func TestIntervalsAreStretchedWithThePresentRate(t *testing.T) {
+	load := newWorkload()
+	load.change(demand{}, demand{account: oneAccount, verification: 10 * 24 * 60 * 60})
+	for present, want := range map[float64]float64{20: 1, 10: 2, 1: 20, 0: 1} {
+		if got := load.stretch(oneAccount, present); got != want {
+			t.Errorf("stretched %.2f times at %.0f calls a second, want %.2f", got, present, want)
+		}
+	}
+}
+
+// What rooms ask for is exact, however often they change their mind.
+func TestWorkloadForgetsWhoAsksNoMore(t *testing.T) {
+	load, random := newWorkload(), rand.New(rand.NewPCG(1, 0))
+	rooms := make([]demand, 50)
+	for range 10000 {
+		room := &rooms[random.IntN(len(rooms))]
+		after := demand{}
+		if random.IntN(3) > 0 {
+			interval := time.Second + time.Duration(random.Int64N(int64(24*time.Hour)))
+			live := &zimv1alpha1.RoomStatus{
+				Recreations: int32(random.IntN(2)), DestroyDelay: metav1.Duration{Duration: interval},
+			}
+			after = demandOf(oneAccount, interval, 1+random.IntN(2), live)
+		}
+		load.change(*room, after)
+		*room = after
+	}
+	if len(load.accounts) != 1 {
+		t.Fatalf("%d accounts", len(load.accounts))
+	}
+	for _, room := range rooms {
+		load.change(room, demand{})
+	}
+	if len(load.accounts) > 0 {
+		t.Errorf("%+v is left", load.accounts)
+	}
+}
+
+func TestDemandOfARoom(t *testing.T) {
+	delayed := func(delay time.Duration, recreations int32) *zimv1alpha1.RoomStatus {
+		return &zimv1alpha1.RoomStatus{DestroyDelay: metav1.Duration{Duration: delay}, Recreations: recreations}
+	}
+	for name, tc := range map[string]struct {
+		interval time.Duration
+		calls    int
+		live     *zimv1alpha1.RoomStatus
+		want     demand
+	}{
+		"a look a minute":              {time.Minute, 1, delayed(time.Hour, 0), demand{oneAccount, 1440, 0}},
+		"two calls a look":             {time.Minute, 2, delayed(time.Hour, 0), demand{oneAccount, 2880, 0}},
+		"never verified, never missed": {0, 1, delayed(time.Minute, 5), demand{account: oneAccount}},
+		"dies each hour":               {24 * time.Hour, 1, delayed(time.Hour, 1), demand{oneAccount, 1, 24}},
+		"dies too young to predict":    {24 * time.Hour, 1, delayed(time.Second, 9), demand{oneAccount, 1, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := demandOf(oneAccount, tc.interval, tc.calls, tc.live); got != tc.want {
+				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
