@@ -73,6 +73,7 @@ fmt: ## Format the sources.
 .PHONY: lint
 lint: ## Run the linters.
 	$(TOOL) golangci-lint run
+	cd hack/bench && $(subst hack/tools,../tools,$(TOOL)) golangci-lint run -c ../../.golangci.yml
 
 ##@ Test
 
@@ -81,11 +82,12 @@ test: ## Run all tests: unit, client against simulator, controllers against a re
 	@if [ -z '$(race)' ]; then echo 'No C compiler: the tests run without the race detector.' >&2; fi
 	@assets="$$(hack/controlplane/provide.sh)" && \
 		KUBEBUILDER_ASSETS="$$assets" go test $(race) -shuffle=on -timeout=20m $(packages)
+	@cd hack/bench && go test $(race) -shuffle=on ./...
 
-.PHONY: soak
-soak: ## Try random sequences of events on a few rooms for SOAK (10m), each with a seed that a failure names.
-	@assets="$$(hack/controlplane/provide.sh)" && SOAK=$${SOAK:-10m} KUBEBUILDER_ASSETS="$$assets" \
-		go test ./controllers -count=1 -timeout=24h -run TestControllers -ginkgo.label-filter=soak -ginkgo.v
+.PHONY: explore
+explore: ## Try random sequences of events on a few rooms for EXPLORE (10m), each with a seed that a failure names.
+	@assets="$$(hack/controlplane/provide.sh)" && EXPLORE=$${EXPLORE:-10m} KUBEBUILDER_ASSETS="$$assets" \
+		go test ./controllers -count=1 -timeout=24h -run TestControllers -ginkgo.label-filter=explore -ginkgo.v
 
 .PHONY: deflake
 deflake: ## Run the tests until one fails.
@@ -98,6 +100,21 @@ cover: ## Run all tests and show how much of each package they reach.
 		go test -coverprofile=bin/cover.out -coverpkg=./api/...,./controllers/...,./internal/... $(packages)
 	@go tool cover -func=bin/cover.out | tail -1
 
+##@ Measure
+
+.PHONY: bench
+bench: bin/bench ## Measure the operator against its figures, in most of an hour (BENCH=quick: under three minutes).
+	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/bench $(ARGS)
+
+.PHONY: soak
+soak: bin/bench ## Use an account fully, with faults, for SOAK (10m); fail on a limit answer, or if the manager grows.
+	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/bench soak
+
+# The bench is a module of its own: the operator does not depend on what draws plots.
+.PHONY: bin/bench
+bin/bench: build
+	@cd hack/bench && go build -o ../../bin/bench .
+
 ##@ Verify
 
 .PHONY: verify
@@ -105,6 +122,7 @@ verify: generate ## Fail if generated files, module files or formatting are not 
 	go mod tidy
 	cd hack/tools && go mod tidy
 	cd hack/controlplane && go mod tidy
+	cd hack/bench && go mod tidy
 	@$(TOOL) golangci-lint fmt --diff
 	@if [ -n "$$(git status --porcelain)" ]; then \
 		echo 'Not up to date, or not committed:' >&2; git --no-pager status --short >&2; git --no-pager diff >&2; exit 1; fi

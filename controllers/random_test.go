@@ -19,8 +19,8 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
-// soakVariable holds how long random seeds are tried: see `make soak`.
-const soakVariable = "SOAK"
+// exploreVariable holds how long random seeds are tried: see `make explore`.
+const exploreVariable = "EXPLORE"
 
 // Whatever happens to a few rooms, in whatever order: in the end every ZimRoom has its room, and no room was lost on
 // the way.
@@ -31,10 +31,10 @@ var _ = Describe("Any sequence of events", func() {
 		})
 	}
 
-	It("keeps them for random seeds", Label("soak"), func(ctx context.Context) {
-		length, err := time.ParseDuration(os.Getenv(soakVariable))
+	It("keeps them for random seeds", Label("explore"), func(ctx context.Context) {
+		length, err := time.ParseDuration(os.Getenv(exploreVariable))
 		if err != nil {
-			Skip("for `make soak`")
+			Skip("for `make explore`")
 		}
 		for begin := time.Now(); time.Since(begin) < length; {
 			seed := rand.Uint64()

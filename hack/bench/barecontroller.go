@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"flag"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// bareReconciler does nothing for a ZimRoom but the two writes that no operator can do without.
+type bareReconciler struct{ client.Client }
+
+// Reconcile adds the finalizer and calls the room Ready.
+func (r bareReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	room := &zimv1alpha1.ZimRoom{}
+	if err := r.Get(ctx, request.NamespacedName, room); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	base := room.DeepCopy()
+	if controllerutil.AddFinalizer(room, zimv1alpha1.Finalizer) {
+		lock := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
+		if err := r.Patch(ctx, room, lock); err != nil {
+			return reconcile.Result{}, err
+		}
+	}
+	base = room.DeepCopy()
+	room.Status.ObservedGeneration = room.Generation
+	meta.SetStatusCondition(&room.Status.Conditions, metav1.Condition{
+		Type: zimv1alpha1.ReadyCondition, Status: metav1.ConditionTrue, ObservedGeneration: room.Generation,
+		Reason: zimv1alpha1.ReasonRoomCreated, Message: "The room exists.",
+	})
+	return reconcile.Result{}, r.Status().Patch(ctx, room, client.MergeFrom(base))
+}
+
+// runBareController is a process of its own, with the settings of the manager.
+func runBareController(args []string) error {
+	flags := flag.NewFlagSet(commandBareController, flag.ContinueOnError)
+	workers := flags.Int("max-concurrent-reconciles", 10, "as the manager's")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctrl.SetLogger(zap.New())
+	scheme := runtime.NewScheme()
+	if err := zimv1alpha1.AddToScheme(scheme); err != nil {
+		return err
+	}
+	manager, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
+		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"},
+		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+	})
+	if err != nil {
+		return err
+	}
+	err = ctrl.NewControllerManagedBy(manager).
+		For(&zimv1alpha1.ZimRoom{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: *workers}).
+		Complete(bareReconciler{manager.GetClient()})
+	if err != nil {
+		return err
+	}
+	return manager.Start(ctrl.SetupSignalHandler())
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+	"golang.org/x/sync/errgroup"
+)
+
+// measureDeaths has rooms that nobody enters die again and again, and looks how long each was absent.
+func (b *bench) measureDeaths(ctx context.Context, _ int) (result outcome, err error) {
+	size := b.deaths
+	err = b.inWorld(ctx, atQuota, func(ctx context.Context, w *world) error {
+		rooms := newRooms("room", size.rooms, withDelay(size.delay), withInterval(restartInterval))
+		if err := w.applyAtRandom(ctx, rooms, size.delay); err != nil {
+			return err
+		}
+		if err := sleep(ctx, size.window); err != nil {
+			return err
+		}
+		events, err := w.simulator.events(ctx, appID)
+		if err != nil {
+			return err
+		}
+		absences := absencesOf(events, time.Now())
+		if len(absences) == 0 {
+			return errors.New("no room has died")
+		}
+		result.add("deaths", "", float64(len(absences)), nil)
+		result.add("absent after a death, median", "s", median(absences), atMost(1))
+		result.add("absent after a death, p99", "s", percentile(absences, 99), atMost(2))
+		result.add("absent after a death, longest", "s", largest(absences), nil)
+		return nil
+	})
+	return result, err
+}
+
+// applyAtRandom creates ZimRooms at random moments of a while.
+func (w *world) applyAtRandom(ctx context.Context, rooms []*zimv1alpha1.ZimRoom, over time.Duration) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, room := range rooms {
+		moment := time.Duration(rand.Int64N(int64(over))) //nolint:gosec // No secret depends on it.
+		group.Go(func() error {
+			if err := sleep(ctx, moment); err != nil {
+				return err
+			}
+			return w.kube.Create(ctx, room)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("creating ZimRooms: %w", err)
+	}
+	return nil
+}
+
+// absencesOf returns how many seconds each room was absent after each of its ends. One that is still absent counts as
+// long as it is by now, unless it has only just gone.
+func absencesOf(events []zimsim.Event, now time.Time) []float64 {
+	const justGone = time.Second
+	// The simulator notices deaths when it is next looked at; their times are right.
+	events = slices.SortedStableFunc(slices.Values(events), func(a, b zimsim.Event) int { return a.Time.Compare(b.Time) })
+	gone := map[string]time.Time{}
+	var absences []float64
+	for _, event := range events {
+		since, absent := gone[event.RoomID]
+		switch {
+		case event.Kind == zimsim.EventRoomDestroyed:
+			gone[event.RoomID] = event.Time
+		case event.Kind == zimsim.EventRoomCreated && absent:
+			absences = append(absences, event.Time.Sub(since).Seconds())
+			delete(gone, event.RoomID)
+		}
+	}
+	for _, since := range gone {
+		if absence := now.Sub(since); absence > justGone {
+			absences = append(absences, absence.Seconds())
+		}
+	}
+	return absences
+}
+
+// measureDestroyed has rooms destroyed that nobody could foresee.
+func (b *bench) measureDestroyed(ctx context.Context, _ int) (result outcome, err error) {
+	size := b.destroyed
+	err = b.inWorld(ctx, atQuota, func(ctx context.Context, w *world) error {
+		rooms := newRooms("room", size.rooms, withInterval(size.interval))
+		if err := w.fill(ctx, rooms, readyLimit(size.rooms)); err != nil {
+			return err
+		}
+		// A slot that comes soon after the creation is passed over; and a room that is found missing when it is younger
+		// than five seconds has to wait.
+		if err := sleep(ctx, max(2*size.interval, 6*time.Second)); err != nil {
+			return err
+		}
+		if err := w.destroyAtRandom(ctx, rooms, size.interval); err != nil {
+			return err
+		}
+		if err := sleep(ctx, size.interval+2*time.Second); err != nil {
+			return err
+		}
+		events, err := w.simulator.events(ctx, appID)
+		if err != nil {
+			return err
+		}
+		absences := absencesOf(events, time.Now())
+		if len(absences) < size.rooms {
+			return fmt.Errorf("%d rooms were destroyed, the simulator knows of %d", size.rooms, len(absences))
+		}
+		result.add("absent after a destruction, median", "s", median(absences), nil)
+		result.add("absent after a destruction, longest", "s", largest(absences), atMost(size.interval.Seconds()+1))
+		return nil
+	})
+	return result, err
+}
+
+// destroyAtRandom makes rooms vanish at random moments of a while.
+func (w *world) destroyAtRandom(ctx context.Context, rooms []*zimv1alpha1.ZimRoom, over time.Duration) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, room := range rooms {
+		moment := time.Duration(rand.Int64N(int64(over))) //nolint:gosec // No secret depends on it.
+		group.Go(func() error {
+			if err := sleep(ctx, moment); err != nil {
+				return err
+			}
+			return w.simulator.destroy(ctx, appID, room.Spec.ID)
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+// measureOutage has ZIM go away while rooms are verified, and come back.
+func (b *bench) measureOutage(ctx context.Context, _ int) (result outcome, err error) {
+	size := b.outage
+	err = b.inWorld(ctx, withoutQuota, func(ctx context.Context, w *world) error {
+		rooms := newRooms("room", size.rooms, withInterval(size.interval))
+		if err := w.fill(ctx, rooms, fillLimit); err != nil {
+			return err
+		}
+		if err := w.beginVerification(ctx); err != nil {
+			return err
+		}
+		before, err := w.apiServer.writes(ctx)
+		if err != nil {
+			return err
+		}
+		restored, err := w.interrupt(ctx, size)
+		if err != nil {
+			return err
+		}
+		after, err := w.apiServer.writes(ctx)
+		if err != nil {
+			return err
+		}
+		calls, err := w.simulator.calls(ctx, appID)
+		if err != nil {
+			return err
+		}
+		later := calls.after(restored)
+		most := atMost(float64(atQuota.requestsPerSecond))
+		added := after.since(before)
+		result.add("calls while ZIM is down", "/s", float64(len(calls)-len(later))/size.down.Seconds(), most)
+		result.add("calls after that", "/s", float64(len(later))/size.after.Seconds(), most)
+		result.add("calls in the busiest second", "", float64(busiestSecond(calls.times())), most)
+		result.add("limit answers", "", float64(calls.limited()), none())
+		result.add("Kubernetes writes to ZimRooms", "", float64(added.total(zimRooms)), none())
+		result.add("Kubernetes writes to the ZimApp", "", float64(added.total(zimApps)), nil)
+		result.add("rooms not Ready at the end", "", float64(len(rooms)-w.watch.countConfirmed(rooms)), none())
+		return nil
+	})
+	return result, err
+}
+
+// interrupt takes ZIM away for a while, half of it with errors and half without any answer, and gives it time
+// afterwards. It returns when ZIM was back.
+func (w *world) interrupt(ctx context.Context, size outageSize) (restored time.Time, err error) {
+	for _, fault := range []zimsim.Fault{
+		{Kind: zimsim.FaultHTTPStatus, HTTPStatus: http.StatusServiceUnavailable},
+		{Kind: zimsim.FaultCutBefore},
+	} {
+		if err := w.simulator.heal(ctx); err != nil {
+			return restored, err
+		}
+		if err := w.simulator.inject(ctx, fault); err != nil {
+			return restored, err
+		}
+		if err := sleep(ctx, size.down/2); err != nil {
+			return restored, err
+		}
+	}
+	if err := w.simulator.heal(ctx); err != nil {
+		return restored, err
+	}
+	restored = time.Now()
+	return restored, sleep(ctx, size.after)
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// restartInterval is so long that hardly any slot comes while somebody looks.
+const restartInterval = 24 * time.Hour
+
+// measureRestart has the manager restarted with Ready rooms: once to see that it leaves them alone, and once to see how
+// soon it serves a new one.
+func (b *bench) measureRestart(ctx context.Context, _ int) (result outcome, err error) {
+	size := b.restart
+	err = b.inWorld(ctx, withoutQuota, func(ctx context.Context, w *world) error {
+		rooms := newRooms("room", size.rooms, withInterval(restartInterval))
+		if err := w.fill(ctx, rooms, fillLimit); err != nil {
+			return err
+		}
+		if err := w.limitCalls(ctx, atQuota.requestsPerSecond); err != nil {
+			return err
+		}
+		if err := result.watchRestart(ctx, w, rooms, size.window); err != nil {
+			return err
+		}
+		seconds, err := w.restartWithNewRoom(ctx)
+		if err != nil {
+			return err
+		}
+		result.add("start to the CreateRoom of a new room", "s", seconds, atMost(5))
+		return nil
+	})
+	return result, err
+}
+
+// watchRestart counts calls and writes from the start of the manager on.
+func (o *outcome) watchRestart(
+	ctx context.Context, w *world, rooms []*zimv1alpha1.ZimRoom, window time.Duration,
+) error {
+	w.manager.stop()
+	if err := w.simulator.forget(ctx); err != nil {
+		return err
+	}
+	before, err := w.apiServer.writes(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.startManager(ctx); err != nil {
+		return err
+	}
+	end := w.manager.started.Add(window)
+	if err := sleep(ctx, time.Until(end)); err != nil {
+		return err
+	}
+	after, err := w.apiServer.writes(ctx)
+	if err != nil {
+		return err
+	}
+	calls, err := w.simulator.calls(ctx, appID)
+	if err != nil {
+		return err
+	}
+	due := dueIn(rooms, w.manager.started, end)
+	unasked := calls.where(func(c *zimsim.Call) bool { return !due[c.RoomID] })
+	within := fmt.Sprintf(", first %s", window)
+	o.add("ZIM calls"+within+", slots excepted", "", float64(len(unasked)), none())
+	o.add("slots"+within, "", float64(len(due)), nil)
+	added := after.since(before)
+	o.add("Kubernetes writes to ZimRooms"+within, "", float64(added.total(zimRooms)), none())
+	o.add("Kubernetes writes to the ZimApp"+within, "", float64(added.total(zimApps)), nil)
+	return nil
+}
+
+// dueIn returns the ids of the rooms whose slot lies between two moments. Slots come from the UID, so that they are the
+// same after a restart.
+func dueIn(rooms []*zimv1alpha1.ZimRoom, from, to time.Time) map[string]bool {
+	due := map[string]bool{}
+	for _, room := range rooms {
+		if !slotAfter(from, room.UID, restartInterval).After(to) {
+			due[room.Spec.ID] = true
+		}
+	}
+	return due
+}
+
+func slotAfter(moment time.Time, uid types.UID, interval time.Duration) time.Time {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(uid))                           // Never fails: see hash.Hash.
+	offset := time.Duration(hash.Sum64() % uint64(interval)) //nolint:gosec // Less than interval.
+	slot := moment.Truncate(0).Add(offset - time.Duration(moment.UnixNano()%int64(interval)))
+	if !slot.After(moment) {
+		slot = slot.Add(interval)
+	}
+	return slot
+}
+
+// restartWithNewRoom restarts the manager, applies a room at that moment, and returns after how many seconds its
+// CreateRoom arrived.
+func (w *world) restartWithNewRoom(ctx context.Context) (float64, error) {
+	const limit = 2 * time.Minute
+	w.manager.stop()
+	if err := w.startManager(ctx); err != nil {
+		return 0, err
+	}
+	room := newRoom("newcomer")
+	if err := w.kube.Create(ctx, room); err != nil {
+		return 0, fmt.Errorf("creating a ZimRoom: %w", err)
+	}
+	var received time.Time
+	err := await(ctx, limit, func(ctx context.Context) (bool, error) {
+		calls, err := w.simulator.latestCalls(ctx, appID, 1000)
+		var ok bool
+		received, ok = calls.of(createRoom).firstByRoom()[room.Spec.ID]
+		return ok, err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("waiting for the CreateRoom of a new room: %w", err)
+	}
+	return received.Sub(w.manager.started).Seconds(), nil
+}
