@@ -90,14 +90,14 @@ const createRow = "create"
 
 // fixedRows are the rows besides those of createRow.
 var fixedRows = []row{
-	{name: "competitor", run: (*bench).measureCompetitor},
+	{name: "competitor", run: (*bench).measureCompetitor, repeats: 2},
 	{name: "no-quota", run: (*bench).measureNoQuota},
 	{name: "writes", run: (*bench).measureWrites},
-	{name: "verified", run: (*bench).measureVerified},
+	{name: "verified", run: (*bench).measureVerified, repeats: 2},
 	{name: "restart", run: (*bench).measureRestart, repeats: 2},
 	{name: "memory", run: (*bench).measureMemory, repeats: 2},
-	{name: "idle-deaths", run: (*bench).measureDeaths},
-	{name: "destroyed", run: (*bench).measureDestroyed},
+	{name: "idle-deaths", run: (*bench).measureDeaths, repeats: 2},
+	{name: "destroyed", run: (*bench).measureDestroyed, repeats: 2},
 	{name: "outage", run: (*bench).measureOutage, repeats: 1},
 }
 
