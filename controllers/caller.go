@@ -103,7 +103,9 @@ func (c *caller) note(ctx context.Context, err error) error {
 		c.registry.thaw(c.app.name, c.app.client)
 	}
 	failed, ok := errors.AsType[*zim.Error](err)
-	c.gate.noteAnswer(c.app.account, !ok || failed.Failure != zim.FailureTimeout)
+	if !ok || (failed.Failure != zim.FailureNoTurn && failed.Failure != zim.FailureCancelled) {
+		c.gate.noteAnswer(c.app.account, !ok || failed.Failure != zim.FailureTimeout)
+	}
 	if !ok || failed.Class == zim.ClassRoomExists {
 		return err
 	}

@@ -76,6 +76,13 @@ func isCurrent(room *zimv1alpha1.ZimRoom) bool {
 		meta.FindStatusCondition(conditions, zimv1alpha1.StalledCondition) == nil
 }
 
+// isUnverified tells whether nobody could look for so long at a room that was as declared, that it counts no more.
+func isUnverified(room *zimv1alpha1.ZimRoom) bool {
+	ready := meta.FindStatusCondition(room.Status.Conditions, zimv1alpha1.ReadyCondition)
+	return room.Status.Room != nil && ready != nil && ready.Reason == zimv1alpha1.ReasonUnverified &&
+		ready.ObservedGeneration == room.Generation
+}
+
 // isRefused tells whether ZIM has refused the present generation of the manifest.
 func isRefused(room *zimv1alpha1.ZimRoom) bool {
 	stalled := meta.FindStatusCondition(room.Status.Conditions, zimv1alpha1.StalledCondition)

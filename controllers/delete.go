@@ -75,7 +75,7 @@ func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Res
 	if (p.memory.destroyTried && now.Before(p.memory.nextLook)) || now.Before(p.memory.coolUntil) {
 		return r.comeBack(p), nil
 	}
-	if !p.visit.admit(p.app.account, r.registry.pace(p.app.account), errand{lane: laneDeletion}) {
+	if !p.visit.admit(p.app.account, errand{lane: laneDeletion}) {
 		return reconcile.Result{}, nil
 	}
 	p.memory.destroyTried = true

@@ -22,10 +22,12 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 	memory, now := p.memory, r.clock.Now()
 	handled := isHandled(p.room)
 	switch {
+	case now.Before(memory.coolUntil):
+		return why, false
 	case isCurrent(p.room) && handled:
 		if memory.nextLook.IsZero() {
 			memory.nextLook = r.nextLook(p, now)
-			r.noteWorkload(p)
+			r.noteWorkload(p, now)
 		}
 		return r.lookErrand(p, now), isPast(memory.nextLook, now)
 	case isRefused(p.room) && handled:
@@ -34,14 +36,9 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 			memory.tried = p.attempt()
 		}
 		return errand{lane: laneRepair}, memory.tried.appRevision != p.app.revision
-	case now.Before(memory.coolUntil):
-		return why, false
-	case p.room.Status.ObservedGeneration == p.room.Generation && handled:
-		why.lane = laneRepair // What people changed was tried before.
-	default:
-		why.lane = lanePeople
 	}
-	return why, r.quota.isCalled(p.request) || memory.tried != p.attempt() || !now.Before(memory.nextLook)
+	due = r.quota.isCalled(p.request) || memory.tried != p.attempt() || !now.Before(memory.nextLook)
+	return p.tryErrand(), due
 }
 
 // lookErrand is what a look at a room is for that was as declared: to find it dead at the moment when it must have died,
@@ -54,12 +51,31 @@ func (r *ZimRoomReconciler) lookErrand(p *pass, now time.Time) errand {
 	return errand{lane: laneVerification, calls: verificationCalls(p.room)}
 }
 
-// verificationCalls is how many calls it takes to see that a room is as declared.
-func verificationCalls(room *zimv1alpha1.ZimRoom) int {
-	if len(room.Spec.Attributes)+len(room.Status.Room.Attributes) > 0 {
-		return 2 // CreateRoom, QueryRoomAttribute.
+// tryErrand is what a try is for to bring a room to what is declared: ZIM has not been asked for that yet, or it failed
+// before. A room that nobody could look at for long is not known to lack anything: after an outage there are many.
+func (p *pass) tryErrand() errand {
+	switch tried := p.memory.tried; {
+	case isUnverified(p.room) && isHandled(p.room):
+		return errand{lane: laneVerification, calls: verificationCalls(p.room)}
+	case p.missing || p.isReplacing():
+		return errand{lane: laneRepair}
+	case tried.generation != p.room.Generation, tried.requestedAt != p.attempt().requestedAt:
+		return errand{lane: lanePeople}
 	}
-	return 1
+	return errand{lane: laneRepair}
+}
+
+// verificationCalls is how many turns it takes to see that a room is as declared: CreateRoom, QueryRoomAttribute, and
+// those of a replacement that may become possible.
+func verificationCalls(room *zimv1alpha1.ZimRoom) int {
+	calls := 1
+	if len(room.Spec.Attributes)+len(room.Status.Room.Attributes) > 0 {
+		calls++
+	}
+	if isWaitingToBeReplaced(room) {
+		calls += replacementTurns
+	}
+	return calls
 }
 
 func isPast(moment, now time.Time) bool {
@@ -76,6 +92,9 @@ func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 	case result.retry != nil:
 		memory.failures++
 		memory.nextLook = now.Add(result.retry.delay(memory.failures))
+		if result.cools {
+			memory.coolUntil = memory.nextLook
+		}
 		if result.seen { // Its death or slot may come before the next try of what failed.
 			memory.nextLook = earliest(memory.nextLook, r.nextLook(p, now))
 		}
@@ -87,16 +106,14 @@ func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 	default:
 		memory.nextLook = time.Time{} // Whatever changes the matter makes it due.
 	}
-	if result.cools {
-		memory.coolUntil = memory.nextLook
-	}
-	r.noteWorkload(p)
+	r.noteWorkload(p, now)
 }
 
 // nextLook is when a room that is as declared is to be looked at again: in its slot, when it may have died, and while
 // its replacement waits for it to become empty. Zero: never.
 func (r *ZimRoomReconciler) nextLook(p *pass, now time.Time) time.Time {
-	next := nextSlot(now, p.memory.lastAnswer, p.room.UID, r.intervalOf(p))
+	p.memory.interval = r.intervalOf(p)
+	next := nextSlot(now, p.memory.lastAnswer, p.room.UID, p.memory.interval)
 	next = earliest(next, r.deathLook(p, now))
 	if isWaitingToBeReplaced(p.room) {
 		next = earliest(next, now.Add(occupiedInterval))
@@ -123,10 +140,10 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // unverifiedAt is when what was known of a room counts no more unless somebody can look before; zero for a room that
-// is never verified.
+// is never verified. The interval is that with which the next look was planned.
 func (r *ZimRoomReconciler) unverifiedAt(p *pass) time.Time {
-	interval := r.intervalOf(p)
-	if interval <= 0 {
+	interval := max(p.memory.interval, r.intervalOf(p))
+	if r.declaredInterval(p.room) <= 0 {
 		return time.Time{}
 	}
 	last := p.memory.lastAnswer
@@ -138,7 +155,11 @@ func (r *ZimRoomReconciler) unverifiedAt(p *pass) time.Time {
 
 // comeBack asks for a pass at the next look.
 func (r *ZimRoomReconciler) comeBack(p *pass) reconcile.Result {
-	return r.comeBackAt(p.memory.nextLook)
+	next := p.memory.nextLook
+	if p.memory.coolUntil.After(next) {
+		next = p.memory.coolUntil
+	}
+	return r.comeBackAt(next)
 }
 
 // comeBackAt asks for a pass at a moment; zero: for none.
@@ -155,8 +176,8 @@ func (r *ZimRoomReconciler) intervalOf(p *pass) time.Duration {
 	if p.memory.account == (zim.Account{}) {
 		return interval
 	}
-	stretch := r.workload.stretch(p.memory.account, r.registry.pace(p.memory.account).Present)
-	return time.Duration(float64(interval) * stretch)
+	rate := steadyRate(r.registry.pace(p.memory.account), r.clock.Now())
+	return time.Duration(float64(interval) * r.workload.stretch(p.memory.account, rate))
 }
 
 // declaredInterval is how often a room is to be verified; 0: never.
@@ -168,10 +189,19 @@ func (r *ZimRoomReconciler) declaredInterval(room *zimv1alpha1.ZimRoom) time.Dur
 }
 
 // noteWorkload keeps the account's workload true to what the room asks for from now on: nothing, if no look is planned.
-func (r *ZimRoomReconciler) noteWorkload(p *pass) {
-	var asks demand
-	if live := p.room.Status.Room; live != nil && !p.memory.nextLook.IsZero() {
-		asks = demandOf(p.memory.account, r.declaredInterval(p.room), verificationCalls(p.room), live)
+func (r *ZimRoomReconciler) noteWorkload(p *pass, now time.Time) {
+	if p.room.Status.Room == nil || p.memory.nextLook.IsZero() {
+		r.ask(p, demand{})
+		return
+	}
+	interval := r.declaredInterval(p.room)
+	if isWaitingToBeReplaced(p.room) && (interval <= 0 || interval > occupiedInterval) {
+		interval = occupiedInterval
+	}
+	asks := demandOf(p.memory.account, interval, verificationCalls(p.room))
+	// A room that has died before and whose next death is awaited is one that nobody enters, as far as one can tell.
+	if live := p.room.Status.Room; live.Recreations > 0 && !r.deathLook(p, now).IsZero() {
+		asks.deaths = int64(24 * time.Hour / live.DestroyDelay.Duration)
 	}
 	r.ask(p, asks)
 }

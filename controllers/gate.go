@@ -25,20 +25,26 @@ const (
 // its object stands in the account's line, holding no worker, and is woken when its place is free. All order among
 // calls is made here: what is in the controller's queue needs no call, or has a place.
 type gate struct {
-	wake    func(...reconcile.Request)
+	wake func(...reconcile.Request)
+	// pace is what the limiter of an account does at present.
+	pace    func(zim.Account) zim.Pace
 	workers int
 
 	mu    sync.Mutex
 	lines map[zim.Account]*line
-	// places are held by objects: by one that is in a pass, or by one that was woken and is on its way.
-	places map[reconcile.Request]*line
+	// An object is in line, or has a place, or neither; never two of anything. One with a place is in a pass, or was
+	// woken and is on its way.
+	waiting map[reconcile.Request]*waiter
+	places  map[reconcile.Request]*line
 }
 
-func newGate(workers int, wake func(...reconcile.Request)) *gate {
+func newGate(workers int, wake func(...reconcile.Request), pace func(zim.Account) zim.Pace) *gate {
 	return &gate{
 		wake:    wake,
+		pace:    pace,
 		workers: workers,
 		lines:   map[zim.Account]*line{},
+		waiting: map[reconcile.Request]*waiter{},
 		places:  map[reconcile.Request]*line{},
 	}
 }
@@ -57,20 +63,9 @@ func (g *gate) enter(request reconcile.Request) *visit {
 	return &visit{gate: g, request: request, inside: g.places[request] != nil}
 }
 
-// errand is what a pass wants to call ZIM for.
-type errand struct {
-	lane lane
-	// calls is how many a verification makes, as far as one can tell before.
-	calls int
-}
-
 // admit returns true if the object has or gets a place. If not, it is in line and will be woken.
-func (v *visit) admit(account zim.Account, pace zim.Pace, why errand) bool {
-	if !v.inside {
-		v.inside = v.gate.admit(account, pace, waiter{
-			request: v.request, lane: why.lane, calls: max(1, why.calls), since: time.Now(),
-		})
-	}
+func (v *visit) admit(account zim.Account, why errand) bool {
+	v.inside = v.gate.admit(account, v.request, why)
 	return v.inside
 }
 
@@ -84,65 +79,106 @@ func (v *visit) leave() {
 	}
 }
 
-func (g *gate) admit(account zim.Account, pace zim.Pace, next waiter) bool {
+func (g *gate) admit(account zim.Account, request reconcile.Request, why errand) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.places[next.request] != nil {
-		return true // It was called between enter and now.
-	}
 	queue := g.lines[account]
 	if queue == nil {
-		queue = newLine()
+		queue = &line{}
 		g.lines[account] = queue
 	}
-	queue.capacity = g.capacity(pace)
-	queue.verificationRate = pace.Present * verificationShare
+	switch place := g.places[request]; place {
+	case queue:
+		return true
+	case nil:
+	default:
+		g.free(request) // It was woken for a call to the account of another ZimApp.
+	}
+	g.join(queue, &waiter{request: request, errand: why, since: time.Now()})
+	g.fill(request)
+	return g.places[request] != nil
+}
+
+// join puts an object in line. One that waits already keeps its place, or moves to a higher lane, or to the line of
+// another account. It needs the lock.
+func (g *gate) join(queue *line, next *waiter) {
+	if before := g.waiting[next.request]; before != nil {
+		if before.line == queue {
+			if before.lane <= next.lane {
+				return
+			}
+			next.since = before.since
+		}
+		before.leave()
+	}
 	queue.join(next)
-	g.fill(next.request)
-	return g.places[next.request] != nil
+	g.waiting[next.request] = next
 }
 
 // leave frees a place, and wakes who got one for it.
 func (g *gate) leave(request reconcile.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.free(request)
+	g.fill(reconcile.Request{})
+}
+
+// free needs the lock.
+func (g *gate) free(request reconcile.Request) {
 	g.places[request].taken--
 	delete(g.places, request)
-	g.fill(reconcile.Request{})
 }
 
 // fill gives free places to those in line, and wakes them, except for one who is here. It needs the lock.
 func (g *gate) fill(here reconcile.Request) {
 	now := time.Now()
 	for account, queue := range g.lines {
-		for g.hasPlace(queue) {
-			next := queue.pop(now)
-			if next == nil {
-				g.setAlarm(queue, now)
-				break
-			}
-			queue.taken++
-			g.places[next.request] = queue
-			if next.request != here {
-				g.wake(next.request)
-			}
-		}
-		if queue.taken == 0 && len(queue.members) == 0 && queue.timeouts == 0 && now.After(queue.nextVerification) {
+		g.fillFrom(queue, g.pace(account), here, now)
+		if queue.taken == 0 && queue.isEmpty() && queue.timeouts == 0 && now.After(queue.nextVerification) {
 			delete(g.lines, account)
 		}
 	}
 }
 
+func (g *gate) fillFrom(queue *line, pace zim.Pace, here reconcile.Request, now time.Time) {
+	verificationRate := pace.Present * verificationShare
+	if verificationRate <= 0 {
+		verificationRate = 1 // Nobody speaks for the account any more: its objects are to find that out.
+	}
+	for g.hasPlace(queue, pace) {
+		next := queue.pop(now, verificationRate)
+		if next == nil {
+			g.setAlarm(queue, now)
+			return
+		}
+		delete(g.waiting, next.request)
+		g.places[next.request] = queue
+		queue.taken++
+		if next.request != here {
+			g.wake(next.request)
+		}
+	}
+}
+
 // hasPlace tells whether an account may take another place. It may not have more than would be left, so that there is
-// always one for an account that has none.
-func (g *gate) hasPlace(queue *line) bool {
+// always one for an account that has none. While its endpoint hangs its places become fewer, down to one which finds
+// out whether it still does.
+func (g *gate) hasPlace(queue *line, pace zim.Pace) bool {
 	all := max(1, int(float64(g.workers)*workersInCalls))
-	return queue.taken < queue.allowedPlaces() && queue.taken < all-len(g.places)
+	own := max(1, g.capacity(pace)-queue.timeouts)
+	return queue.taken < own && queue.taken < all-len(g.places)
+}
+
+// capacity is how many places an account may hold.
+func (g *gate) capacity(pace zim.Pace) int {
+	byRate := int(math.Ceil(float64(pace.Allowed) * turnsAhead))
+	byWorkers := int(float64(g.workers) * workersPerAccount)
+	return max(1, min(byRate, byWorkers))
 }
 
 // setAlarm sees to it that verification goes on when it may, though no pass ends then. It needs the lock.
 func (g *gate) setAlarm(queue *line, now time.Time) {
-	if len(queue.members) == 0 || !queue.alarmAt.Before(queue.nextVerification) {
+	if queue.isEmpty() || !queue.alarmAt.Before(queue.nextVerification) {
 		return
 	}
 	queue.alarmAt = queue.nextVerification
@@ -151,13 +187,6 @@ func (g *gate) setAlarm(queue *line, now time.Time) {
 		defer g.mu.Unlock()
 		g.fill(reconcile.Request{})
 	})
-}
-
-// capacity is how many places an account may hold.
-func (g *gate) capacity(pace zim.Pace) int {
-	byRate := int(math.Ceil(float64(pace.Allowed) * turnsAhead))
-	byWorkers := int(float64(g.workers) * workersPerAccount)
-	return max(1, min(byRate, byWorkers))
 }
 
 // noteAnswer learns whether a call of an account got an answer in time.
@@ -175,8 +204,8 @@ func (g *gate) noteAnswer(account zim.Account, inTime bool) {
 	}
 }
 
-// waiting returns how many objects of an account are in line, by lane.
-func (g *gate) waiting(account zim.Account) [lanes]int {
+// counts returns how many objects of an account are in line, by lane.
+func (g *gate) counts(account zim.Account) [lanes]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if queue := g.lines[account]; queue != nil {

@@ -26,6 +26,11 @@ func paceOf(rate int) zim.Pace {
 	return zim.Pace{Allowed: rate, Present: 0.95 * float64(rate), Full: 0.95 * float64(rate)}
 }
 
+// atRate is the same for all accounts.
+func atRate(rate int) func(zim.Account) zim.Pace {
+	return func(zim.Account) zim.Pace { return paceOf(rate) }
+}
+
 func TestGateCapacity(t *testing.T) {
 	for name, tc := range map[string]struct{ workers, rate, want int }{
 		"four tenths of a second's turns": {workers: 100, rate: 20, want: 8},
@@ -34,7 +39,7 @@ func TestGateCapacity(t *testing.T) {
 		"rounded up from a slow account":  {workers: 10, rate: 6, want: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := newGate(tc.workers, nil).capacity(paceOf(tc.rate)); got != tc.want {
+			if got := newGate(tc.workers, nil, nil).capacity(paceOf(tc.rate)); got != tc.want {
 				t.Errorf("got %d, want %d", got, tc.want)
 			}
 		})
@@ -43,27 +48,27 @@ func TestGateCapacity(t *testing.T) {
 
 func TestGateLetsWaitersInByTheirOrder(t *testing.T) {
 	var woken []string
+	const rate = 2 // One place.
 	entrance := newGate(10, func(requests ...reconcile.Request) {
 		for _, request := range requests {
 			woken = append(woken, request.Name)
 		}
-	})
-	const rate = 2 // One place.
+	}, atRate(rate))
 	inside := entrance.enter(requestNamed("inside"))
 	for range 2 { // Asking again costs no second place.
-		if !inside.admit(oneAccount, paceOf(rate), errand{}) {
+		if !inside.admit(oneAccount, errand{}) {
 			t.Fatal("the first was not admitted")
 		}
 	}
 	for _, name := range []string{"a", "b", "a", "c"} {
 		waiting := entrance.enter(requestNamed(name))
-		if waiting.admit(oneAccount, paceOf(rate), errand{}) {
+		if waiting.admit(oneAccount, errand{}) {
 			t.Fatalf("%s was admitted past the capacity", name)
 		}
 		waiting.leave()
 	}
 	other := entrance.enter(requestNamed("other"))
-	if !other.admit(anotherAccount, paceOf(rate), errand{}) {
+	if !other.admit(anotherAccount, errand{}) {
 		t.Error("another account's object was not admitted")
 	}
 	other.leave()
@@ -71,12 +76,12 @@ func TestGateLetsWaitersInByTheirOrder(t *testing.T) {
 	inside.leave()
 	for _, name := range []string{"a", "b", "c"} {
 		late := entrance.enter(requestNamed("late"))
-		if late.admit(oneAccount, paceOf(rate), errand{}) {
+		if late.admit(oneAccount, errand{}) {
 			t.Error("one that came later was admitted before " + name)
 		}
 		late.leave()
 		next := entrance.enter(requestNamed(name))
-		if !next.admit(oneAccount, paceOf(rate), errand{}) {
+		if !next.admit(oneAccount, errand{}) {
 			t.Errorf("%s was woken and not admitted", name)
 		}
 		next.leave()
@@ -88,29 +93,29 @@ func TestGateLetsWaitersInByTheirOrder(t *testing.T) {
 
 // A place that becomes free for an object while its pass is being turned away is there for its next pass.
 func TestGateKeepsAPlaceForAPassThatWasTurnedAway(t *testing.T) {
-	entrance := newGate(1, func(...reconcile.Request) {})
+	entrance := newGate(1, func(...reconcile.Request) {}, atRate(1))
 	inside := entrance.enter(requestNamed("inside"))
-	inside.admit(oneAccount, paceOf(1), errand{})
+	inside.admit(oneAccount, errand{})
 	turnedAway := entrance.enter(requestNamed("turned away"))
-	turnedAway.admit(oneAccount, paceOf(1), errand{})
+	turnedAway.admit(oneAccount, errand{})
 	inside.leave()
 	turnedAway.leave()
-	if next := entrance.enter(requestNamed("turned away")); !next.admit(oneAccount, paceOf(1), errand{}) {
+	if next := entrance.enter(requestNamed("turned away")); !next.admit(oneAccount, errand{}) {
 		t.Error("its place was given away")
 	}
 }
 
 // A woken pass that needs no place, because its object is gone or suspended by now, gives it back.
 func TestGateTakesBackPlacesThatAreNotNeeded(t *testing.T) {
-	entrance := newGate(1, func(...reconcile.Request) {})
+	entrance := newGate(1, func(...reconcile.Request) {}, atRate(1))
 	inside := entrance.enter(requestNamed("inside"))
-	inside.admit(oneAccount, paceOf(1), errand{})
+	inside.admit(oneAccount, errand{})
 	for _, name := range []string{"gone", "last"} {
-		entrance.enter(requestNamed(name)).admit(oneAccount, paceOf(1), errand{})
+		entrance.enter(requestNamed(name)).admit(oneAccount, errand{})
 	}
 	inside.leave()
 	entrance.enter(requestNamed("gone")).leave()
-	if last := entrance.enter(requestNamed("last")); !last.admit(oneAccount, paceOf(1), errand{}) {
+	if last := entrance.enter(requestNamed("last")); !last.admit(oneAccount, errand{}) {
 		t.Error("the place got lost")
 	}
 }
@@ -124,7 +129,7 @@ func TestGateUnderRandomPasses(t *testing.T) {
 		for _, request := range requests {
 			queue[request] = true
 		}
-	})
+	}, atRate(rate))
 	done := map[reconcile.Request]bool{}
 	for i := range objects {
 		queue[requestNamed(strconv.Itoa(i))] = true
@@ -147,7 +152,7 @@ func TestGateUnderRandomPasses(t *testing.T) {
 			}
 			delete(queue, request)
 			pass := entrance.enter(request)
-			if done[request] || !pass.admit(oneAccount, paceOf(rate), errand{}) {
+			if done[request] || !pass.admit(oneAccount, errand{}) {
 				pass.leave()
 				continue
 			}
@@ -161,19 +166,19 @@ func TestGateUnderRandomPasses(t *testing.T) {
 
 // An object that is woken by something else just when the gate calls it takes one place, not two.
 func TestGateGivesOnePlaceToOneObject(t *testing.T) {
-	entrance := newGate(10, func(...reconcile.Request) {})
 	const rate = 5 // Two places.
+	entrance := newGate(10, func(...reconcile.Request) {}, atRate(rate))
 	var inside []*visit
 	for _, name := range []string{"one", "two"} {
 		pass := entrance.enter(requestNamed(name))
-		pass.admit(oneAccount, paceOf(rate), errand{})
+		pass.admit(oneAccount, errand{})
 		inside = append(inside, pass)
 	}
-	entrance.enter(requestNamed("late")).admit(oneAccount, paceOf(rate), errand{})
+	entrance.enter(requestNamed("late")).admit(oneAccount, errand{})
 	late := entrance.enter(requestNamed("late")) // By a watch.
 	inside[0].leave()                            // It is called,
 	inside[1].leave()                            // and another place is free.
-	if !late.admit(oneAccount, paceOf(rate), errand{}) {
+	if !late.admit(oneAccount, errand{}) {
 		t.Fatal("it was called and not admitted")
 	}
 	late.leave()

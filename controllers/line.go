@@ -13,11 +13,11 @@ type lane int
 const (
 	// laneDeletion is for rooms whose ZimRoom is being deleted.
 	laneDeletion lane = iota
-	// lanePeople is for what people changed or asked for, new ZimRooms included, until it was tried.
+	// lanePeople is for what people changed or asked for, new ZimRooms included, until ZIM was asked for it.
 	lanePeople
 	// laneRepair is for rooms that are or may be missing, and for another try of what failed.
 	laneRepair
-	// laneVerification is for looks that nobody asked for.
+	// laneVerification is for looks that nobody asked for, and for another try of those.
 	laneVerification
 
 	lanes = 4
@@ -37,14 +37,12 @@ const (
 
 // line is the queue of one account's objects in front of the gate. Within a lane it is first come, first served.
 type line struct {
-	// capacity is how many places the account may hold, taken how many it does.
-	capacity, taken int
-	waiting         [lanes]list.List // of *waiter
-	members         map[reconcile.Request]*list.Element
+	lanes [lanes]list.List // of *waiter
+	// taken is how many places the account holds.
+	taken int
 	// passedOver counts how many went ahead of lower lanes since one of these had a turn.
 	passedOver int
-	// verificationRate is the calls a second for verification; nextVerification is when the next may begin.
-	verificationRate float64
+	// nextVerification is when the next verification may begin.
 	nextVerification time.Time
 	// alarmAt is when the line is looked at again, because its next verification may begin, if nothing else happens.
 	alarmAt time.Time
@@ -55,40 +53,39 @@ type line struct {
 // waiter is an object in line.
 type waiter struct {
 	request reconcile.Request
-	lane    lane
-	// calls is how many calls a verification makes.
-	calls int
+	errand
 	since time.Time
+
+	line    *line
+	element *list.Element
 }
 
-func newLine() *line {
-	return &line{members: map[reconcile.Request]*list.Element{}}
+// errand is what a pass wants to call ZIM for.
+type errand struct {
+	lane lane
+	// calls is how many a verification makes, as far as one can tell before.
+	calls int
 }
 
-// join puts an object into its lane. One that waits already keeps its place, or moves to a higher lane.
-func (l *line) join(next waiter) {
-	if element, waits := l.members[next.request]; waits {
-		before := element.Value.(*waiter)
-		if before.lane <= next.lane {
-			return
-		}
-		next.since = before.since
-		l.waiting[before.lane].Remove(element)
-	}
-	l.members[next.request] = l.waiting[next.lane].PushBack(&next)
+// join puts an object at the end of its lane.
+func (l *line) join(next *waiter) {
+	next.line, next.element = l, l.lanes[next.lane].PushBack(next)
 }
 
-// pop takes the next out of the line; nil if nobody may go now.
-func (l *line) pop(now time.Time) *waiter {
-	chosen := l.choose(now)
-	if chosen == nil {
+// leave takes the object out of its line.
+func (w *waiter) leave() {
+	w.line.lanes[w.lane].Remove(w.element)
+}
+
+// pop takes the next out of the line; nil if nobody may go now. The rate is that of the calls for verification, a second.
+func (l *line) pop(now time.Time, verificationRate float64) *waiter {
+	next := l.choose(now)
+	if next == nil {
 		return nil
 	}
-	next := chosen.Value.(*waiter)
-	l.waiting[next.lane].Remove(chosen)
-	delete(l.members, next.request)
+	next.leave()
 	if next.lane == laneVerification {
-		pause := time.Duration(float64(next.calls) / l.verificationRate * float64(time.Second))
+		pause := time.Duration(float64(max(1, next.calls)) / verificationRate * float64(time.Second))
 		if l.nextVerification = l.nextVerification.Add(pause); l.nextVerification.Before(now) {
 			l.nextVerification = now.Add(pause) // What was not used is not saved up.
 		}
@@ -97,16 +94,18 @@ func (l *line) pop(now time.Time) *waiter {
 }
 
 // choose returns the first of the highest lane; but every so often the longest waiting of those below it.
-func (l *line) choose(now time.Time) *list.Element {
-	var first, lower *list.Element
-	for i := range l.waiting {
-		front := l.waiting[i].Front()
-		switch {
-		case front == nil, lane(i) == laneVerification && now.Before(l.nextVerification):
+func (l *line) choose(now time.Time) *waiter {
+	var first, lower *waiter
+	for i := range l.lanes {
+		front := l.lanes[i].Front()
+		if front == nil || (lane(i) == laneVerification && now.Before(l.nextVerification)) {
+			continue
+		}
+		switch next := front.Value.(*waiter); {
 		case first == nil:
-			first = front
-		case lower == nil || front.Value.(*waiter).since.Before(lower.Value.(*waiter).since):
-			lower = front
+			first = next
+		case lower == nil || next.since.Before(lower.since):
+			lower = next
 		}
 	}
 	if lower == nil {
@@ -122,14 +121,12 @@ func (l *line) choose(now time.Time) *list.Element {
 
 // waits counts those in line by lane.
 func (l *line) waits() (counts [lanes]int) {
-	for i := range l.waiting {
-		counts[i] = l.waiting[i].Len()
+	for i := range l.lanes {
+		counts[i] = l.lanes[i].Len()
 	}
 	return counts
 }
 
-// allowedPlaces is how many places the account may hold. While its endpoint hangs they become fewer, down to one which
-// finds out whether it still does, and the workers are there for others.
-func (l *line) allowedPlaces() int {
-	return max(1, l.capacity-l.timeouts)
+func (l *line) isEmpty() bool {
+	return l.waits() == [lanes]int{}
 }

@@ -18,10 +18,16 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// popAll empties a line, as far as it may be, without time passing, and returns the names in their order.
-func popAll(l *line) (names []string) {
+// testLine is a line to whom names can be given, and taken from, without time passing.
+type testLine struct {
+	line
+	*gate
+}
+
+// popAll empties a line, as far as it may be, and returns the names in their order.
+func (l *testLine) popAll() (names []string) {
 	for now := time.Now(); ; {
-		next := l.pop(now)
+		next := l.pop(now, math.Inf(1))
 		if next == nil {
 			return names
 		}
@@ -29,17 +35,19 @@ func popAll(l *line) (names []string) {
 	}
 }
 
+func (l *testLine) ask(name string, to lane, since time.Time) {
+	l.gate.join(&l.line, &waiter{request: requestNamed(name), errand: errand{lane: to}, since: since})
+}
+
 // lineOf returns a line with so many in each lane, named d1, d2, ..., p1, ... v1, ...; the lowest lane came first.
-func lineOf(deletions, people, repairs, verifications int) *line {
-	l := newLine()
-	l.verificationRate = math.Inf(1)
+func lineOf(deletions, people, repairs, verifications int) *testLine {
+	l := &testLine{gate: newGate(10, nil, nil)}
 	start := time.Now().Add(-time.Hour)
 	counts := [lanes]int{deletions, people, repairs, verifications}
 	for lane, count := range slices.Backward(counts[:]) {
 		for i := range count {
 			start = start.Add(time.Millisecond)
-			name := fmt.Sprintf("%c%d", "dprv"[lane], i+1)
-			l.join(waiter{request: requestNamed(name), lane: laneOf(lane), calls: 1, since: start})
+			l.ask(fmt.Sprintf("%c%d", "dprv"[lane], i+1), laneOf(lane), start)
 		}
 	}
 	return l
@@ -49,7 +57,7 @@ func laneOf(number int) lane { return lane(number) }
 
 func TestLineGoesByLanes(t *testing.T) {
 	for name, tc := range map[string]struct {
-		line *line
+		line *testLine
 		want string
 	}{
 		"first come, first served, within each lane": {lineOf(2, 2, 1, 1), "d1 d2 p1 p2 r1 v1"},
@@ -60,7 +68,7 @@ func TestLineGoesByLanes(t *testing.T) {
 		"below people too":  {lineOf(0, 8, 0, 1), "p1 p2 p3 p4 p5 p6 p7 v1 p8"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, strings.Join(popAll(tc.line), " ")); diff != "" {
+			if diff := cmp.Diff(tc.want, strings.Join(tc.line.popAll(), " ")); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -71,7 +79,7 @@ func TestLineGoesByLanes(t *testing.T) {
 func TestLineStarvesNobody(t *testing.T) {
 	l := lineOf(5000, 100, 100, 100)
 	seen := map[string]int{}
-	for turn, name := range popAll(l) {
+	for turn, name := range l.popAll() {
 		if lane := name[:1]; seen[lane] == 0 {
 			seen[lane] = turn + 1
 		}
@@ -88,29 +96,22 @@ func TestLineStarvesNobody(t *testing.T) {
 
 func TestLineKeepsPlaces(t *testing.T) {
 	l := lineOf(0, 2, 0, 3)
-	join := func(name string, to lane) {
-		l.join(waiter{request: requestNamed(name), lane: to, calls: 1, since: time.Now()})
-	}
-	join("p1", lanePeople)       // Asking again
-	join("p1", laneVerification) // for less changes nothing.
-	join("v3", lanePeople)       // Somebody edits it.
-	join("v2", laneDeletion)
-	if diff := cmp.Diff("v2 p1 p2 v3 v1", strings.Join(popAll(l), " ")); diff != "" {
+	l.ask("p1", lanePeople, time.Now())       // Asking again
+	l.ask("p1", laneVerification, time.Now()) // for less changes nothing.
+	l.ask("v3", lanePeople, time.Now())       // Somebody edits it.
+	l.ask("v2", laneDeletion, time.Now())
+	if diff := cmp.Diff("v2 p1 p2 v3 v1", strings.Join(l.popAll(), " ")); diff != "" {
 		t.Error(diff)
-	}
-	if len(l.members) > 0 {
-		t.Errorf("%d members are left", len(l.members))
 	}
 }
 
 // One who moves to a higher lane has waited since it came: it counts where a lower lane has its turn.
 func TestLineCountsTheWholeWait(t *testing.T) {
 	l := lineOf(8, 0, 0, 0)
-	early, late := time.Now().Add(-3*time.Hour), time.Now().Add(-2*time.Hour)
-	l.join(waiter{request: requestNamed("moved"), lane: laneVerification, since: early})
-	l.join(waiter{request: requestNamed("p"), lane: lanePeople, since: late})
-	l.join(waiter{request: requestNamed("moved"), lane: laneRepair, since: time.Now()})
-	if diff := cmp.Diff("d1 d2 d3 d4 d5 d6 d7 moved d8 p", strings.Join(popAll(l), " ")); diff != "" {
+	l.ask("moved", laneVerification, time.Now().Add(-3*time.Hour))
+	l.ask("p", lanePeople, time.Now().Add(-2*time.Hour))
+	l.ask("moved", laneRepair, time.Now())
+	if diff := cmp.Diff("d1 d2 d3 d4 d5 d6 d7 moved d8 p", strings.Join(l.popAll(), " ")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -124,21 +125,23 @@ type crowd struct {
 	entered map[string]time.Duration
 	start   time.Time
 	errands map[string]errand
-	pace    zim.Pace
-	account zim.Account
+	rate    int
 	passes  time.Duration // How long each takes.
 }
 
 // newCrowd makes a gate whose woken objects are passed over at once, each in a goroutine of its own.
 func newCrowd(workers, rate int, passes time.Duration) *crowd {
 	c := &crowd{
-		entered: map[string]time.Duration{}, start: time.Now(), errands: map[string]errand{},
-		pace: paceOf(rate), account: oneAccount, passes: passes,
+		entered: map[string]time.Duration{}, start: time.Now(), errands: map[string]errand{}, rate: rate, passes: passes,
 	}
 	c.gate = newGate(workers, func(requests ...reconcile.Request) {
 		for _, request := range requests {
 			go c.pass(request.Name)
 		}
+	}, func(zim.Account) zim.Pace {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return paceOf(c.rate)
 	})
 	return c
 }
@@ -156,7 +159,7 @@ func (c *crowd) pass(name string) {
 	c.mu.Lock()
 	why := c.errands[name]
 	c.mu.Unlock()
-	if !visit.admit(c.account, c.pace, why) {
+	if !visit.admit(oneAccount, why) {
 		return
 	}
 	c.mu.Lock()
@@ -250,15 +253,69 @@ func TestPeopleAndDeletionsPassVerifications(t *testing.T) {
 	})
 }
 
+// The rate of an account changes while its objects wait: nobody has to come for that to count.
+func TestVerificationFollowsTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(10, 20, 10*time.Millisecond)
+		for i := range 3000 {
+			go c.ask(fmt.Sprint("v", i), errand{lane: laneVerification})
+		}
+		in := 0
+		for _, tc := range []struct{ rate, want int }{{20, 570}, {4, 114}, {40, 1140}} {
+			c.mu.Lock()
+			c.rate = tc.rate
+			c.mu.Unlock()
+			time.Sleep(time.Minute)
+			if got := c.in("v") - in; got < tc.want-3 || got > tc.want+3 {
+				t.Errorf("%d in a minute at %d calls a second, want %d", got, tc.rate, tc.want)
+			}
+			in = c.in("v")
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
+// An object whose ZimApp becomes another one stands in one line only, and gives back a place that it got in the other.
+func TestGateKeepsAnObjectInOneLine(t *testing.T) {
+	entrance := newGate(10, func(...reconcile.Request) {}, atRate(1)) // One place for each account.
+	admit := func(name string, account zim.Account) (*visit, bool) {
+		pass := entrance.enter(requestNamed(name))
+		return pass, pass.admit(account, errand{})
+	}
+	first, _ := admit("first", oneAccount)
+	second, _ := admit("second", anotherAccount)
+	_, _ = admit("moves", oneAccount)
+	_, _ = admit("moves", anotherAccount)
+	first.leave()
+	if taken := len(entrance.places); taken != 1 {
+		t.Errorf("%d places taken, want that of another account", taken)
+	}
+	second.leave()
+	if _, in := admit("moves", anotherAccount); !in {
+		t.Fatal("it has no place in the line it moved to")
+	}
+	back, in := admit("moves", oneAccount) // Woken for another account, and there it goes back.
+	if !in {
+		t.Fatal("it has no place where there is one")
+	}
+	if _, in := admit("other", anotherAccount); !in {
+		t.Error("the place that it does not need is not free")
+	}
+	back.leave()
+	if taken := len(entrance.places); taken != 1 {
+		t.Errorf("%d places taken, want one", taken)
+	}
+}
+
 // An account whose calls hang, or that has a long line, leaves workers to others; so do several of them.
 func TestGateLeavesPlacesToOtherAccounts(t *testing.T) {
 	for _, hanging := range []int{1, 2, 3} {
 		t.Run(fmt.Sprint(hanging, " accounts hang"), func(t *testing.T) {
-			entrance := newGate(10, func(...reconcile.Request) {})
+			entrance := newGate(10, func(...reconcile.Request) {}, atRate(20))
 			for i := range hanging {
 				for room := range 50 {
 					pass := entrance.enter(requestNamed(fmt.Sprintf("%d/%d", i, room)))
-					pass.admit(zim.Account{AppID: uint32(100 + i)}, paceOf(20), errand{lane: lanePeople})
+					pass.admit(zim.Account{AppID: uint32(100 + i)}, errand{lane: lanePeople})
 				}
 			}
 			if taken := len(entrance.places); taken > 8 {
@@ -270,7 +327,7 @@ func TestGateLeavesPlacesToOtherAccounts(t *testing.T) {
 				}
 			}
 			pass := entrance.enter(requestNamed("other"))
-			if !pass.admit(oneAccount, paceOf(20), errand{lane: laneVerification}) {
+			if !pass.admit(oneAccount, errand{lane: laneVerification}) {
 				t.Error("another account's room found no place")
 			}
 		})
@@ -279,12 +336,12 @@ func TestGateLeavesPlacesToOtherAccounts(t *testing.T) {
 
 // Calls that end without an answer take the places of their account, down to one that finds out when it is over.
 func TestGateGivesAHangingAccountFewerPlaces(t *testing.T) {
-	entrance := newGate(10, func(...reconcile.Request) {})
+	entrance := newGate(10, func(...reconcile.Request) {}, atRate(20))
 	places := func() int { return entrance.lines[oneAccount].taken }
 	var inside []*visit
 	for i := range 20 {
 		pass := entrance.enter(requestNamed(fmt.Sprint(i)))
-		if pass.admit(oneAccount, paceOf(20), errand{}) {
+		if pass.admit(oneAccount, errand{}) {
 			inside = append(inside, pass)
 		}
 	}
@@ -324,16 +381,19 @@ func TestGateUnderManyAccounts(t *testing.T) {
 				for _, request := range requests {
 					go pass(request.Name)
 				}
-			})
+			}, func(account zim.Account) zim.Pace { return paceOf(int(account.AppID)%30 + 1) })
 			pass = func(name string) {
 				visit := entrance.enter(requestNamed(name))
 				defer visit.leave()
 				entrance.mu.Lock()
 				done, account := entered[name], zim.Account{AppID: uint32(name[0])}
+				if random.IntN(10) == 0 { // Its ZimApp is another one all of a sudden.
+					account.AppID = uint32('a' + random.IntN(accounts))
+				}
 				why := errand{lane: laneOf(random.IntN(lanes)), calls: 1 + random.IntN(2)}
-				rate, duration := 1+random.IntN(30), time.Duration(random.Int64N(int64(2*time.Second)))
+				duration := time.Duration(random.Int64N(int64(2 * time.Second)))
 				entrance.mu.Unlock()
-				if done || !visit.admit(account, paceOf(rate), why) {
+				if done || !visit.admit(account, why) {
 					return
 				}
 				entrance.mu.Lock()
@@ -357,9 +417,12 @@ func TestGateUnderManyAccounts(t *testing.T) {
 				t.Errorf("seed %d: %d of %d workers in calls", seed, most, workers)
 			}
 			for account, queue := range entrance.lines {
-				if queue.taken > 0 || len(queue.members) > 0 {
-					t.Errorf("seed %d: account %v has %d places and %d in line", seed, account, queue.taken, len(queue.members))
+				if queue.taken > 0 || !queue.isEmpty() {
+					t.Errorf("seed %d: account %v has %d places and %v in line", seed, account, queue.taken, queue.waits())
 				}
+			}
+			if len(entrance.places) > 0 || len(entrance.waiting) > 0 {
+				t.Errorf("seed %d: %d places and %d waiters are left", seed, len(entrance.places), len(entrance.waiting))
 			}
 		})
 	}

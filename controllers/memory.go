@@ -24,6 +24,8 @@ type roomMemory struct {
 	// account is where the room lives or is to live, demand what it asks of it.
 	account zim.Account
 	demand  demand
+	// interval is that with which nextLook was planned: it may be longer than declared.
+	interval time.Duration
 	// lastAnswer is when ZIM last answered all that a pass asked.
 	lastAnswer time.Time
 	// failures in a row, reset by a pass that succeeded as a whole.
@@ -124,26 +126,34 @@ func (m *memories) get(name types.NamespacedName) *roomMemory {
 	return m.rooms[name]
 }
 
-// newest returns the cached object, or the one that the operator wrote if the cache does not have it yet. Without
-// this the pass that the operator's own first write wakes would not see the confirmed room, and take it for somebody
-// else's.
-func (m *roomMemory) newest(cached *zimv1alpha1.ZimRoom) *zimv1alpha1.ZimRoom {
-	m.dropWritten(cached)
-	if written := m.written.Load(); written != nil {
-		return written
+// lastWritten returns a ZimRoom as the operator last wrote it; nil if the cache has that, or something newer. It is to
+// be asked before the cache is: the cache may catch up in between.
+func (m *memories) lastWritten(name types.NamespacedName) *zimv1alpha1.ZimRoom {
+	if memory := m.get(name); memory != nil {
+		return memory.written.Load()
 	}
-	return cached
+	return nil
+}
+
+// newest returns the cached object, or the one that the operator wrote if the cache did not have it yet. Without this
+// the pass that the operator's own first write wakes would not see the confirmed room, and take it for somebody else's.
+func newest(cached, written *zimv1alpha1.ZimRoom) *zimv1alpha1.ZimRoom {
+	if written == nil || written.UID != cached.UID || isAsNew(cached, written) {
+		return cached
+	}
+	return written
+}
+
+// isAsNew compares versions of an object. Ones that cannot be compared are taken for new.
+func isAsNew(cached, written *zimv1alpha1.ZimRoom) bool {
+	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, written.ResourceVersion)
+	return err != nil || order >= 0
 }
 
 // dropWritten forgets what the operator wrote if the cache has it, or something newer. Else every room would be kept
 // twice.
 func (m *roomMemory) dropWritten(cached *zimv1alpha1.ZimRoom) {
-	written := m.written.Load()
-	if written == nil {
-		return
-	}
-	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, written.ResourceVersion)
-	if err != nil || order >= 0 {
+	if written := m.written.Load(); written != nil && isAsNew(cached, written) {
 		m.written.CompareAndSwap(written, nil)
 	}
 }

@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -112,6 +113,47 @@ var _ = Describe("Calls of one account", func() {
 		Expect(w.get(ctx, waiting).Finalizers).To(BeEmpty(), "it comes just before the first call")
 	})
 
+	It("that nobody comes to make for too long leave a room Unverified, and still in line", func(ctx context.Context) {
+		room := w.applied(ctx, id("waiting"), withDelay(3*time.Hour))
+		w.advance(w.pass(ctx, room).RequeueAfter)
+		during(ctx, w.apply(ctx, id("inside")), func() {
+			wait := w.pass(ctx, room).RequeueAfter
+			Expect(wait).To(BeNumerically(">", time.Hour), "three intervals since the last look")
+			w.advance(wait)
+			w.pass(ctx, room)
+			Expect(w.get(ctx, room)).To(And(beReady(metav1.ConditionUnknown, zimv1alpha1.ReasonUnverified),
+				beReconciling(zimv1alpha1.ReasonRateLimited)))
+		})
+		w.simulator.ResetCalls()
+		w.pass(ctx, room)
+		Expect(called()).To(Equal([]string{"waiting"}))
+		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+	})
+
+	It("for rooms that an outage left Unverified are verifications, behind a room known to be missing",
+		func(ctx context.Context) {
+			unverified, missing := w.applied(ctx, id("unverified")), w.applied(ctx, id("missing"))
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore, Action: "CreateRoom", Times: 2})
+			w.advance(4 * time.Hour)
+			w.pass(ctx, unverified)
+			Expect(w.get(ctx, unverified)).To(beReady(metav1.ConditionUnknown, zimv1alpha1.ReasonUnverified))
+			w.simulator.ClearFaults()
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300015, Action: "CreateRoom", Times: 1})
+			w.pass(ctx, missing)
+			Expect(w.get(ctx, missing)).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonRoomQuotaExceeded))
+			w.advance(15 * time.Minute)
+			w.simulator.ResetCalls()
+			during(ctx, w.apply(ctx, id("inside")), func() {
+				w.pass(ctx, unverified)
+				w.pass(ctx, missing)
+			})
+			for range 2 {
+				w.pass(ctx, unverified)
+				w.pass(ctx, missing)
+			}
+			Expect(called()).To(Equal([]string{"inside", "missing", "unverified"}))
+		})
+
 	It("do not wait for those of another account", func(ctx context.Context) {
 		other := newWorld(ctx)
 		other.operator = w.operator
@@ -140,6 +182,31 @@ var _ = Describe("A frequency limit of one room", func() {
 		w.advance(wait)
 		w.pass(ctx, room)
 		Expect(w.calls()).To(Equal([]string{"CreateRoom"}))
+	})
+
+	It("of a replacement is waited for too", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300006, Action: "DestroyRoom", Times: 1})
+		w.rename(ctx, room)
+		w.simulator.ResetCalls()
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "edited" })
+		Expect(w.pass(ctx, room).RequeueAfter).To(BeNumerically(">", 500*time.Millisecond))
+		Expect(w.calls()).To(BeEmpty())
+	})
+
+	It("is waited for without haste when the status could not be written", func(ctx context.Context) {
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300006, Action: "CreateRoom", Times: 1})
+		w.onCall = func(string) { w.writeError = func() error { return errors.New("not now") } }
+		room := w.apply(ctx)
+		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		Expect(err).To(HaveOccurred())
+		w.onCall, w.writeError = nil, nil
+		w.simulator.ResetCalls()
+		wait := w.pass(ctx, room).RequeueAfter
+		Expect(wait).To(BeNumerically(">", 500*time.Millisecond))
+		w.advance(wait)
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 	})
 
 	It("holds up a deletion too, and no other room", func(ctx context.Context) {

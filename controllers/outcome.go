@@ -104,6 +104,11 @@ var (
 		reason: zimv1alpha1.ReasonRoomMissing, status: metav1.ConditionFalse, atSlot: true,
 		message: "The room vanished right after its creation. It is created again at the next verification.",
 	}
+	// causeInLine is for a room that could not be looked at for long, because calls for others went ahead.
+	causeInLine = cause{
+		reason: zimv1alpha1.ReasonRateLimited, status: metav1.ConditionFalse,
+		message: "The room waits for its turn to be looked at.",
+	}
 	// causeForeignUser is for a manifest that names an operator user where it may not.
 	causeForeignUser = cause{
 		reason: zimv1alpha1.ReasonInvalidParameter, status: metav1.ConditionFalse, definite: true, stalled: true,
@@ -249,7 +254,7 @@ func confirmedOutcome(origin zimv1alpha1.RoomOrigin, waits *cause) outcome {
 	result := outcome{ready: ready, handled: true, answered: true, seen: true}
 	if waits != nil {
 		result.pending = &verdict{status: metav1.ConditionTrue, reason: waits.reason, message: waits.message}
-		result.retry = waits.retry
+		result.retry, result.cools = waits.retry, waits.cools
 	}
 	return result
 }

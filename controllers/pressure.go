@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// pressureDelay is how long ZIM must have been refusing calls before QuotaPressure says so: a single refusal is over
-	// in half of that.
+	// pressureDelay is how long ZIM must have been refusing calls before intervals are stretched and QuotaPressure says so:
+	// a single refusal is over in half of that.
 	pressureDelay = time.Minute
 
 	// pressureInterval is how often QuotaPressure changes at most.
@@ -40,8 +40,9 @@ type quotaPressure struct {
 	shown map[types.NamespacedName]shownPressure
 }
 
-// shownPressure is the QuotaPressure of a ZimApp; zero if it has none.
+// shownPressure is the QuotaPressure of a ZimApp; with a zero verdict it has none.
 type shownPressure struct {
+	uid     types.UID
 	verdict verdict
 	// since is when it last changed; zero if nobody knows.
 	since time.Time
@@ -55,9 +56,8 @@ func newQuotaPressure(passive clock.PassiveClock, registry *appRegistry, load *w
 
 // judge returns what QuotaPressure of an account's apps should say; zero: nothing.
 func (q *quotaPressure) judge(account zim.Account) verdict {
-	pace := q.registry.pace(account)
-	refused := !pace.BelowSince.IsZero() && q.clock.Since(pace.BelowSince) >= pressureDelay
-	return pressureVerdict(refused, q.workload.stretch(account, pace.Present))
+	pace, now := q.registry.pace(account), q.clock.Now()
+	return pressureVerdict(isRefusing(pace, now), q.workload.stretch(account, steadyRate(pace, now)))
 }
 
 // pressureVerdict is what QuotaPressure says when ZIM refuses calls, and of how far intervals are stretched.
@@ -77,25 +77,25 @@ func pressureVerdict(refused bool, stretch float64) verdict {
 	return verdict{}
 }
 
-// update brings QuotaPressure of a ZimApp up to date, unless it changed too recently.
+// update brings QuotaPressure of a ZimApp up to date, unless it changed too recently: then it stays as it was decided.
 func (q *quotaPressure) update(object *zimv1alpha1.ZimApp, found *app) {
-	conditions := &object.Status.Conditions
 	now := q.clock.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	shown, known := q.shown[found.name]
-	if !known {
-		shown = pressureOf(*conditions) // From before a restart.
+	shown := q.shown[found.name]
+	if shown.uid != object.UID {
+		shown = pressureOf(object) // From before a restart.
 	}
 	if wanted := q.wanted(found); wanted != shown.verdict && now.Sub(shown.since) >= pressureInterval {
-		shown = shownPressure{verdict: wanted, since: now}
-		if wanted == (verdict{}) {
-			meta.RemoveStatusCondition(conditions, zimv1alpha1.QuotaPressureCondition)
-		} else {
-			setCondition(conditions, zimv1alpha1.QuotaPressureCondition, wanted, object.Generation, now)
-		}
+		shown.verdict, shown.since = wanted, now
 	}
 	q.shown[found.name] = shown
+	// Also if nothing was decided now: what was may not have been written.
+	var condition *verdict
+	if shown.verdict != (verdict{}) {
+		condition = &shown.verdict
+	}
+	setOrRemove(&object.Status.Conditions, zimv1alpha1.QuotaPressureCondition, condition, object.Generation, now)
 }
 
 // wanted is what the QuotaPressure of an app should say. An app that ZIM has not accepted has no part in the account.
@@ -106,15 +106,12 @@ func (q *quotaPressure) wanted(found *app) verdict {
 	return q.judge(found.account)
 }
 
-func pressureOf(conditions []metav1.Condition) shownPressure {
-	condition := meta.FindStatusCondition(conditions, zimv1alpha1.QuotaPressureCondition)
-	if condition == nil {
-		return shownPressure{}
+func pressureOf(object *zimv1alpha1.ZimApp) shownPressure {
+	shown := shownPressure{uid: object.UID}
+	if c := meta.FindStatusCondition(object.Status.Conditions, zimv1alpha1.QuotaPressureCondition); c != nil {
+		shown.verdict, shown.since = verdict{c.Status, c.Reason, c.Message}, c.LastTransitionTime.Time
 	}
-	return shownPressure{
-		verdict: verdict{condition.Status, condition.Reason, condition.Message},
-		since:   condition.LastTransitionTime.Time,
-	}
+	return shown
 }
 
 // forget drops what is known of a ZimApp that is gone.

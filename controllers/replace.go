@@ -16,6 +16,9 @@ const (
 	// occupiedInterval is the longest time after which an occupied room that waits for its replacement is looked at again.
 	occupiedInterval = 5 * time.Minute
 
+	// replacementTurns are those of QueryRoomUserList, DestroyRoom and CreateRoom.
+	replacementTurns = 3
+
 	// returnTries is how often ZIM may call a room existing that the operator has destroyed, before somebody else is
 	// taken to have created it.
 	returnTries = 3
@@ -60,7 +63,7 @@ func (p *pass) ensureReplaced(ctx context.Context) (waits *cause, err error) {
 // replaceIfEmpty takes the turns of all three calls before the first, so that nothing comes between the answer
 // "empty" and what follows from it.
 func (p *pass) replaceIfEmpty(ctx context.Context) (waits *cause, err error) {
-	turns, err := p.app.client.TakeTurns(ctx, 3) // QueryRoomUserList, DestroyRoom, CreateRoom.
+	turns, err := p.app.client.TakeTurns(ctx, replacementTurns)
 	if err == nil {
 		err = turns.Wait(ctx)
 	}

@@ -96,7 +96,7 @@ func New(options Options) *Controllers {
 		registry: registry,
 		calls:    newCallMemory(options.Clock),
 		workload: load,
-		gate:     newGate(max(1, options.MaxConcurrentReconciles), c.wakeRooms.wake),
+		gate:     newGate(max(1, options.MaxConcurrentReconciles), c.wakeRooms.wake, registry.pace),
 		quota:    newRoomQuota(c.wakeRooms.wake),
 		memories: newMemories(),
 	}
@@ -161,14 +161,15 @@ func kubernetesBackoff() workqueue.TypedRateLimiter[reconcile.Request] {
 
 // Accounts returns how the quota of each account is used at present, for metrics.
 func (c *Controllers) Accounts() []metrics.Account {
+	now := c.options.Clock.Now()
 	var accounts []metrics.Account
 	for account, pace := range c.Rooms.registry.paces() {
 		waiting := map[string]int{}
-		for lane, count := range c.Rooms.gate.waiting(account) {
+		for lane, count := range c.Rooms.gate.counts(account) {
 			waiting[laneNames[lane]] = count
 		}
 		accounts = append(accounts, metrics.Account{
-			Account: account, Pace: pace, Stretch: c.Rooms.workload.stretch(account, pace.Present), Waiting: waiting,
+			Account: account, Pace: pace, Stretch: c.Rooms.workload.stretch(account, steadyRate(pace, now)), Waiting: waiting,
 		})
 	}
 	return accounts

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
@@ -25,18 +24,26 @@ type demand struct {
 }
 
 // demandOf returns what a room asks for that is verified once in an interval with so many calls.
-func demandOf(account zim.Account, interval time.Duration, calls int, live *zimv1alpha1.RoomStatus) demand {
+func demandOf(account zim.Account, interval time.Duration, calls int) demand {
 	asks := demand{account: account}
-	if interval <= 0 {
-		return asks
-	}
-	const day = 24 * time.Hour
-	asks.verification = int64(calls) * int64(day/interval)
-	// A room that has died before is one that nobody enters, as far as one can tell.
-	if delay := live.DestroyDelay.Duration; live.Recreations > 0 && delay >= shortestPredictedDelay {
-		asks.deaths = int64(day / delay)
+	if interval > 0 {
+		asks.verification = int64(calls) * int64(24*time.Hour/interval)
 	}
 	return asks
+}
+
+// steadyRate is the calls a second by which intervals are planned: those that leave at present, but what ZIM has begun
+// to refuse only a moment ago it may take again in the next.
+func steadyRate(pace zim.Pace, now time.Time) float64 {
+	if isRefusing(pace, now) {
+		return pace.Present
+	}
+	return pace.Full
+}
+
+// isRefusing tells whether ZIM has been refusing calls for so long that more than one refusal must be the cause.
+func isRefusing(pace zim.Pace, now time.Time) bool {
+	return !pace.BelowSince.IsZero() && now.Sub(pace.BelowSince) >= pressureDelay
 }
 
 // workload adds up what the rooms of each account ask for. It is safe for concurrent use.
@@ -76,15 +83,15 @@ func (w *workload) add(asks demand, sign int64) {
 }
 
 // stretch returns how many times longer than declared the intervals of an account's rooms are, so that verification
-// takes no more than its share of the calls a second that leave at present: at least 1.
-func (w *workload) stretch(account zim.Account, present float64) float64 {
+// takes no more than its share of so many calls a second: at least 1.
+func (w *workload) stretch(account zim.Account, rate float64) float64 {
 	w.mu.Lock()
 	sum := w.accounts[account]
 	w.mu.Unlock()
 	const secondsOfDay = 24 * 60 * 60
 	verification, deaths := float64(sum.verification)/secondsOfDay, float64(sum.deaths)/secondsOfDay
-	share := min(present-deaths, present*verificationShare)
-	share = max(share, present*leastVerificationShare)
+	share := min(rate-deaths, rate*verificationShare)
+	share = max(share, rate*leastVerificationShare)
 	if share <= 0 || verification <= share {
 		return 1
 	}

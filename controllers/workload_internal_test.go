@@ -5,9 +5,7 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
 func TestIntervalsAreStretchedToTheShareOfVerification(t *testing.T) {
@@ -64,10 +62,8 @@ func TestWorkloadForgetsWhoAsksNoMore(t *testing.T) {
 		after := demand{}
 		if random.IntN(3) > 0 {
 			interval := time.Second + time.Duration(random.Int64N(int64(24*time.Hour)))
-			live := &zimv1alpha1.RoomStatus{
-				Recreations: int32(random.IntN(2)), DestroyDelay: metav1.Duration{Duration: interval},
-			}
-			after = demandOf(oneAccount, interval, 1+random.IntN(2), live)
+			after = demandOf(oneAccount, interval, 1+random.IntN(2))
+			after.deaths = random.Int64N(1000)
 		}
 		load.change(*room, after)
 		*room = after
@@ -84,24 +80,43 @@ func TestWorkloadForgetsWhoAsksNoMore(t *testing.T) {
 }
 
 func TestDemandOfARoom(t *testing.T) {
-	delayed := func(delay time.Duration, recreations int32) *zimv1alpha1.RoomStatus {
-		return &zimv1alpha1.RoomStatus{DestroyDelay: metav1.Duration{Duration: delay}, Recreations: recreations}
-	}
 	for name, tc := range map[string]struct {
 		interval time.Duration
 		calls    int
-		live     *zimv1alpha1.RoomStatus
-		want     demand
+		want     int64
 	}{
-		"a look a minute":              {time.Minute, 1, delayed(time.Hour, 0), demand{oneAccount, 1440, 0}},
-		"two calls a look":             {time.Minute, 2, delayed(time.Hour, 0), demand{oneAccount, 2880, 0}},
-		"never verified, never missed": {0, 1, delayed(time.Minute, 5), demand{account: oneAccount}},
-		"dies each hour":               {24 * time.Hour, 1, delayed(time.Hour, 1), demand{oneAccount, 1, 24}},
-		"dies too young to predict":    {24 * time.Hour, 1, delayed(time.Second, 9), demand{oneAccount, 1, 0}},
+		"a look a minute":  {time.Minute, 1, 1440},
+		"two calls a look": {time.Minute, 2, 2880},
+		"once a day":       {24 * time.Hour, 1, 1},
+		"never":            {0, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := demandOf(oneAccount, tc.interval, tc.calls, tc.live); got != tc.want {
-				t.Errorf("got %+v, want %+v", got, tc.want)
+			if got := demandOf(oneAccount, tc.interval, tc.calls).verification; got != tc.want {
+				t.Errorf("%d calls a day, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// A single refusal is over soon: it stretches nothing.
+func TestIntervalsFollowTheSteadyRate(t *testing.T) {
+	now := testTime()
+	for name, tc := range map[string]struct {
+		since time.Time
+		want  float64
+	}{
+		"nothing refused":        {time.Time{}, 19},
+		"refused a moment ago":   {now.Add(-time.Minute + time.Second), 19},
+		"refused for a minute":   {now.Add(-time.Minute), 7},
+		"refused for a long one": {now.Add(-time.Hour), 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pace := zim.Pace{Allowed: 20, Full: 19, Present: 19, BelowSince: tc.since}
+			if !tc.since.IsZero() {
+				pace.Present = 7
+			}
+			if got := steadyRate(pace, now); got != tc.want {
+				t.Errorf("got %.0f, want %.0f", got, tc.want)
 			}
 		})
 	}

@@ -78,7 +78,7 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	visit := r.gate.enter(request)
 	defer visit.leave()
 
-	cached := &zimv1alpha1.ZimRoom{}
+	written, cached := r.memories.lastWritten(request.NamespacedName), &zimv1alpha1.ZimRoom{}
 	if err := r.Get(ctx, request.NamespacedName, cached, client.UnsafeDisableDeepCopy); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.workload.change(r.memories.forget(request.NamespacedName), demand{})
@@ -86,7 +86,7 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	p := r.newPass(request, cached, visit)
+	p := r.newPass(request, newest(cached, written), visit)
 	if !p.room.DeletionTimestamp.IsZero() {
 		r.ask(p, demand{})
 		return r.reconcileDelete(ctx, p)
@@ -97,9 +97,8 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	return r.reconcileNormal(ctx, p)
 }
 
-func (r *ZimRoomReconciler) newPass(request reconcile.Request, cached *zimv1alpha1.ZimRoom, visit *visit) *pass {
-	memory, isNew := r.memories.of(request.NamespacedName, cached.UID)
-	base := memory.newest(cached)
+func (r *ZimRoomReconciler) newPass(request reconcile.Request, base *zimv1alpha1.ZimRoom, visit *visit) *pass {
+	memory, isNew := r.memories.of(request.NamespacedName, base.UID)
 	room := base.DeepCopy() // What the cache returns is the cache's own.
 	p := &pass{
 		clock:   r.clock,
@@ -157,8 +156,8 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 	if !due {
 		return r.comeBack(p), nil
 	}
-	if !p.visit.admit(p.app.account, r.registry.pace(p.app.account), why) {
-		return reconcile.Result{}, nil // In line: the gate wakes this room.
+	if !p.visit.admit(p.app.account, why) {
+		return r.waitInLine(ctx, p)
 	}
 	if err := r.ensureFinalizer(ctx, p); err != nil {
 		return reconcile.Result{}, err
@@ -205,9 +204,41 @@ func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Res
 	return r.finish(ctx, p, confirmedOutcome(p.room.Status.Room.Origin, waits))
 }
 
+// waitInLine leaves a room in its account's line: the gate wakes it. Should nobody come to look at it for too long, it
+// says so.
+func (r *ZimRoomReconciler) waitInLine(ctx context.Context, p *pass) (reconcile.Result, error) {
+	at := r.situation(p)
+	switch {
+	case !at.confirmed || !at.current || at.missing:
+		return reconcile.Result{}, nil
+	case !at.unverified:
+		return r.comeBackAt(r.unverifiedAt(p)), nil
+	}
+	p.judge(outcomeOf(at, causeInLine))
+	return reconcile.Result{}, r.save(ctx, p)
+}
+
 // finish writes an outcome, if it changes anything, and plans the next look.
 func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome) (reconcile.Result, error) {
+	p.judge(result)
 	now := r.clock.Now()
+	r.plan(p, result, now)
+	if err := r.save(ctx, p); err != nil {
+		p.memory.unwritten(p.created, now)
+		return reconcile.Result{}, err
+	}
+	switch {
+	case result.retry != nil, result.answered, result.atSlot:
+		return r.comeBack(p), nil
+	case result.silent:
+		return r.comeBackAt(r.unverifiedAt(p)), nil
+	}
+	return reconcile.Result{}, nil // Whatever changes the matter wakes this room.
+}
+
+// judge brings the conditions to an outcome.
+func (p *pass) judge(result outcome) {
+	now := p.clock.Now()
 	if !result.silent {
 		p.room.Status.ObservedGeneration = p.room.Generation
 		setConditions(&p.room.Status.Conditions, result, p.room.Generation, now)
@@ -216,19 +247,15 @@ func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome)
 	if text := requestedAt(p.room); result.handled && text != "" {
 		p.room.Status.LastHandledReconcileAt = text
 	}
-	r.plan(p, result, now)
+}
+
+// save writes the status, and tells of what changed.
+func (r *ZimRoomReconciler) save(ctx context.Context, p *pass) error {
 	if err := r.patchStatus(ctx, p); err != nil {
-		p.memory.unwritten(p.created, now)
-		return reconcile.Result{}, err
+		return err
 	}
 	r.emitEvents(ctx, p)
-	switch {
-	case result.retry != nil, result.answered, result.atSlot:
-		return r.comeBack(p), nil
-	case result.silent:
-		return r.comeBackAt(r.unverifiedAt(p)), nil
-	}
-	return reconcile.Result{}, nil // Whatever changes the matter wakes this room.
+	return nil
 }
 
 // patchStatus writes the status once, and not at all if nothing changed.

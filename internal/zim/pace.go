@@ -16,6 +16,9 @@ const (
 	// pacedSecond, so that a call that left late does not make the following ones late.
 	guardedSecond = time.Second + 40*time.Millisecond
 
+	// mostGuarded is how many calls are looked back at; of faster accounts they are those of a part of a second.
+	mostGuarded = 100
+
 	// makeUpGaps is how many calls can be late and be made up for, at up to double the rate: while the process has to
 	// wait for a processor, its calls do too.
 	makeUpGaps = 4
@@ -41,11 +44,6 @@ const (
 	quickGrowth = 0.05
 	slowGrowth  = 0.006
 
-	// documentedRate is what ZIM allows an AppID unless agreed otherwise. The first cut of a rate above leads below it:
-	// from a rate that was never allowed, many cuts would.
-	//
-	// https://www.zegocloud.com/docs/zim-server/room/create-a-room ("QPS limit")
-	documentedRate = 20
 	// slowestRate is what is tried even if ZIM refuses everything.
 	slowestRate = 0.2
 )
@@ -56,7 +54,7 @@ type pace struct {
 	allowed int
 	// rhythm is the moment at which the last call was due, left when it left.
 	rhythm, left time.Time
-	// sent are the moments at which calls left, the oldest first: as many as may leave in a second.
+	// sent are the moments at which calls left, the oldest first: as many as are guarded.
 	sent []time.Time
 
 	// cut is the rate after the last cut, at cutAt; failed is the rate before it. belowSince is the first cut since the
@@ -88,8 +86,9 @@ func (p *pace) rate(now time.Time) float64 {
 func (p *pace) due(now time.Time) time.Time {
 	gap := p.gap(now)
 	due := later(p.rhythm.Add(gap), p.left.Add(gap/2))
-	if len(p.sent) >= p.allowed {
-		due = later(due, p.sent[len(p.sent)-p.allowed].Add(guardedSecond))
+	if calls := p.guarded(); len(p.sent) >= calls {
+		span := guardedSecond * time.Duration(calls) / time.Duration(p.allowed)
+		due = later(due, p.sent[len(p.sent)-calls].Add(span))
 	}
 	return due
 }
@@ -103,10 +102,15 @@ func (p *pace) take(at time.Time) {
 		p.rhythm = at
 	}
 	p.left = at
-	if len(p.sent) >= p.allowed {
-		p.sent = append(p.sent[:0], p.sent[len(p.sent)-p.allowed+1:]...)
+	if calls := p.guarded(); len(p.sent) >= calls {
+		p.sent = append(p.sent[:0], p.sent[len(p.sent)-calls+1:]...)
 	}
 	p.sent = append(p.sent, at)
+}
+
+// guarded is how many calls are looked back at: those of a second, or as many as are cheap to keep.
+func (p *pace) guarded() int {
+	return min(p.allowed, mostGuarded)
 }
 
 func (p *pace) gap(now time.Time) time.Duration {
@@ -122,24 +126,12 @@ func (p *pace) refuse(leftAt, now time.Time) bool {
 	switch {
 	case p.cutAt.IsZero(), present >= p.fullRate():
 		p.belowSince = now
-		present = min(present, max(documentedRate, p.sentWithin(now, time.Second)))
 	case now.Sub(p.cutAt) >= settledAfter:
 		share = laterCut
 	}
 	p.failed, p.cut, p.cutAt = present, max(slowestRate, present*share), now
 	p.rhythm = later(p.rhythm, now.Add(cutHold-p.gap(now)))
 	return true
-}
-
-// sentWithin counts the calls that left in a time that is over now.
-func (p *pace) sentWithin(now time.Time, span time.Duration) float64 {
-	count := 0
-	for _, at := range p.sent {
-		if now.Sub(at) < span {
-			count++
-		}
-	}
-	return float64(count)
 }
 
 // allow changes the rate that is allowed, and forgets what was learnt about the old one.
