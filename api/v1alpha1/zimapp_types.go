@@ -121,6 +121,8 @@ type ZimAppStatus struct {
 // ZimRooms, and the part of the quota that they may use.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:metadata:annotations="helm.sh/resource-policy=keep"
+// +kubebuilder:metadata:annotations="argocd.argoproj.io/sync-options=Prune=false,Delete=false"
 // +kubebuilder:resource:shortName=zapp,categories=zim
 // +kubebuilder:printcolumn:name="AppID",type=integer,JSONPath=`.spec.appID`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

@@ -256,6 +256,8 @@ type ZimRoomStatus struct {
 // ZimRoom declares a room of ZEGOCLOUD In-app Chat (ZIM) that exists, with its attributes, as long as the ZimRoom does.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:metadata:annotations="helm.sh/resource-policy=keep"
+// +kubebuilder:metadata:annotations="argocd.argoproj.io/sync-options=Prune=false,Delete=false"
 // +kubebuilder:resource:shortName=zr,categories=zim
 // +kubebuilder:selectablefield:JSONPath=`.spec.id`
 // +kubebuilder:printcolumn:name="ID",type=string,JSONPath=`.spec.id`
