@@ -12,6 +12,9 @@ ldflags := -s -w -X $(version_package).Version=$(VERSION) -X $(version_package).
 
 # Tools are pinned in hack/tools/go.mod and built on first use.
 TOOL := go tool -modfile=hack/tools/go.mod
+HELM := go tool -modfile=hack/tools/helm/go.mod helm
+
+chart := config/helm/zim-operator
 
 # The race detector needs a C compiler.
 race := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
@@ -61,10 +64,16 @@ docker-build: ## Build the manager's image (IMG).
 ##@ Develop
 
 .PHONY: generate
-generate: ## Generate deep copies, CRDs and RBAC from the Go sources.
+generate: ## Generate deep copies, CRDs, RBAC and the chart's copies of them.
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd rbac:roleName=zim-operator-manager \
 		paths=./api/... paths=./controllers/... output:crd:artifacts:config=config/crd/bases \
 		output:rbac:artifacts:config=config/rbac
+	@# The chart may not look outside itself: it gets copies.
+	@mkdir -p $(chart)/crds $(chart)/files
+	cp config/crd/bases/*.yaml $(chart)/crds/
+	cp config/rbac/{role,leader_election_role,metrics_auth_role,view_role,edit_role,admin_role}.yaml $(chart)/files/
+	cp config/components/watched-namespace/role.yaml $(chart)/files/namespaced_role.yaml
+	cp config/prometheus/prometheus_rule.yaml $(chart)/files/
 
 .PHONY: fmt
 fmt: ## Format the sources.
