@@ -68,6 +68,9 @@ func New(options Options) *Controllers {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
+	if len(options.WatchedNamespaces) > 0 {
+		options.Client = liveNamespaces{Client: options.Client, live: options.LiveReader}
+	}
 	c := &Controllers{options: options, wakeApps: newWaker(), wakeRooms: newWaker()}
 	registry := newAppRegistry(c.appChanged, c.wakeApps.wake)
 	load := newWorkload()
@@ -131,16 +134,18 @@ func (c *Controllers) setupApps(manager ctrl.Manager) error {
 }
 
 func (c *Controllers) setupRooms(manager ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(manager).
+	rooms := ctrl.NewControllerManagedBy(manager).
 		For(&zimv1alpha1.ZimRoom{}, builder.WithPredicates(roomChanged())).
 		Watches(&zimv1alpha1.ZimRoom{}, handler.EnqueueRequestsFromMapFunc(c.siblingsOfRoom),
 			builder.WithPredicates(claimChanged())).
 		Watches(&zimv1alpha1.ZimRoom{}, handler.Funcs{UpdateFunc: c.roomCached}).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.roomsOfNamespace),
-			builder.WithPredicates(namespaceChanged())).
 		WatchesRawSource(c.wakeRooms).
-		WithOptions(c.controllerOptions()).
-		Complete(c.Rooms)
+		WithOptions(c.controllerOptions())
+	if len(c.options.WatchedNamespaces) > 0 {
+		return rooms.WatchesRawSource(c.pollNamespaces()).Complete(c.Rooms)
+	}
+	return rooms.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.roomsOfNamespace),
+		builder.WithPredicates(namespaceChanged())).Complete(c.Rooms)
 }
 
 func (c *Controllers) controllerOptions() controller.Options {
