@@ -312,7 +312,7 @@ func atVendorRate(app *zimv1alpha1.ZimApp) { app.Spec.RequestsPerSecond = 20 }
 func (w *world) startManager(ctx context.Context) (stop func()) {
 	GinkgoHelper()
 	skipNameValidation := true // Specs run one after the other in one process.
-	manager, err := ctrl.NewManager(restConfig, ctrl.Options{
+	manager, err := ctrl.NewManager(asOperator(ctx), ctrl.Options{
 		Scheme:     apiServer.Scheme(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skipNameValidation},

@@ -40,12 +40,9 @@ type ZimAppReconciler struct {
 	pressure     *quotaPressure
 }
 
-// +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps/status,verbs=patch
-// +kubebuilder:rbac:groups=zim.zego.im,resources=zimapps/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
-// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // countInterval is how often the ZimRooms are counted that hold up the deletion of a ZimApp.
 const countInterval = 10 * time.Second

@@ -41,10 +41,9 @@ type ZimRoomReconciler struct {
 	memories *memories
 }
 
-// +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms/status,verbs=patch
-// +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // writeTimeout bounds the writing of status, counted apart from the pass.
