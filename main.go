@@ -27,6 +27,7 @@ import (
 	"github.com/zim-operator/zim-operator/controllers"
 	"github.com/zim-operator/zim-operator/internal/metrics"
 	"github.com/zim-operator/zim-operator/internal/options"
+	"github.com/zim-operator/zim-operator/internal/startup"
 	"github.com/zim-operator/zim-operator/internal/version"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
@@ -130,6 +131,9 @@ func cacheNamespaces(names []string) map[string]cache.Config {
 }
 
 func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Options) error {
+	if err := startup.Check(ctx, manager.GetAPIReader(), needs(o)); err != nil {
+		return err
+	}
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), o.OperatorNamespace); err != nil {
 		return err
 	}
@@ -151,7 +155,17 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 		return err
 	}
 	metrics.RegisterAccounts(crmetrics.Registry, operator.Accounts)
-	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping), manager.AddReadyzCheck("ping", healthz.Ping))
+	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping),
+		manager.AddReadyzCheck("cache", startup.Ready(manager.GetCache())))
+}
+
+// needs is what the manager can't start without.
+func needs(o options.Options) startup.Needs {
+	needs := startup.Needs{Namespaces: o.Namespaces()}
+	if o.LeaderElect {
+		needs.Lease = client.ObjectKey{Namespace: o.OperatorNamespace, Name: leaderElectionID}
+	}
+	return needs
 }
 
 // clientFactory is the one place that builds clients of ZIM. They share connections and metrics.

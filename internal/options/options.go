@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -37,7 +38,14 @@ func Parse(flags *flag.FlagSet, arguments []string) (Options, error) {
 	var o Options
 	o.bind(flags)
 	flags.Init(flags.Name(), flag.ContinueOnError)
-	if err := flags.Parse(arguments); err != nil {
+	output := flags.Output()
+	flags.SetOutput(io.Discard) // The flag package would tell all flags after a mistake in one.
+	err := flags.Parse(arguments)
+	flags.SetOutput(output)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.PrintDefaults()
+	}
+	if err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
