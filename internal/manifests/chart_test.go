@@ -1,0 +1,253 @@
+package manifests_test
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// podOf returns the pod that a Deployment would make, in the namespace of the operator, which is a restricted one.
+func podOf(deployment *unstructured.Unstructured) (string, error) {
+	template, _, err := unstructured.NestedMap(deployment.Object, "spec", "template")
+	if err != nil {
+		return "", err
+	}
+	pod := &unstructured.Unstructured{Object: template}
+	pod.SetAPIVersion("v1")
+	pod.SetKind("Pod")
+	pod.SetName("pod")
+	pod.SetNamespace(systemNamespace)
+	unstructured.RemoveNestedField(pod.Object, "spec", "serviceAccountName") // There may be none.
+	text, err := json.Marshal(pod.Object)
+	return string(text), err
+}
+
+// comparable takes away what Helm adds for itself.
+func comparable(found map[string]*unstructured.Unstructured) map[string]any {
+	all := map[string]any{}
+	for key, object := range found {
+		labels := object.GetLabels()
+		delete(labels, "helm.sh/chart")
+		delete(labels, "app.kubernetes.io/managed-by")
+		if len(labels) == 0 {
+			labels = nil
+		}
+		object.SetLabels(labels)
+		all[key] = object.Object
+	}
+	return all
+}
+
+func TestChartEqualsKustomization(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kustomized string
+		args       []string
+	}{
+		"default": {kustomized: build(t, "default")},
+		"policy and monitoring": {
+			kustomized: overlay(t, "resources: [../default, ../network-policy, ../prometheus]\n", nil),
+			args: []string{
+				"--set", "networkPolicy.enabled=true", "--set", "serviceMonitor.enabled=true",
+				"--set", "prometheusRule.enabled=true",
+			},
+		},
+		"namespaced": {
+			kustomized: overlay(t, namespacedOverlay, teamA),
+			args:       []string{"--set", "watchNamespaces={team-a}"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kustomized, charted := objects(t, tc.kustomized), objects(t, mustTemplate(t, tc.args...))
+			delete(kustomized, "Namespace /zim-operator-system") // Helm's --create-namespace makes it.
+			want, got := comparable(kustomized), comparable(charted)
+			for _, crd := range []string{"zimapps", "zimrooms"} {
+				if want["CustomResourceDefinition /"+crd+".zim.zego.im"] == nil {
+					t.Errorf("no CRD of %s to compare", crd)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error("kustomize has -, the chart has +:\n" + diff)
+			}
+		})
+	}
+}
+
+func TestChartLint(t *testing.T) {
+	for _, args := range [][]string{
+		nil,
+		{"--set", "watchNamespaces={team-a}"},
+		{"--set", "defaultApp.create=true,defaultApp.appID=1,defaultApp.fromUserID=operator"},
+	} {
+		must(t, helm, append([]string{"lint", "--strict", chart}, args...)...)
+	}
+}
+
+// Each switch: what it adds or removes, compared with the chart as it is, and that the API server takes it.
+func TestChartSwitches(t *testing.T) {
+	prepareNamespaces(t)
+	plain := slices.Sorted(maps.Keys(objects(t, mustTemplate(t))))
+	const deployment = "Deployment zim-operator-system/zim-operator-manager"
+	for name, tc := range map[string]struct {
+		set           string
+		added, absent []string
+		// contains are texts that the Deployment, or the one added object, shows.
+		contains []string
+	}{
+		"image":               {set: "image.repository=example.com/z,image.tag=v1", contains: []string{`"image":"example.com/z:v1"`}},
+		"digest":              {set: "image.tag=v1,image.digest=sha256:" + strings.Repeat("a", 64), contains: []string{"zim-operator@sha256:aaa"}},
+		"pull secret":         {set: "imagePullSecrets[0].name=registry", contains: []string{`"imagePullSecrets":[{"name":"registry"}]`}},
+		"replicas":            {set: "replicas=3", contains: []string{`"replicas":3`}},
+		"interval":            {set: "verifyInterval=5m", contains: []string{"--verify-interval=5m"}},
+		"workers":             {set: "maxConcurrentReconciles=20", contains: []string{"--max-concurrent-reconciles=20"}},
+		"hosts":               {set: "allowedEndpointHosts={a.example.com,b.example.com}", contains: []string{"--allowed-endpoint-hosts=a.example.com,b.example.com"}},
+		"insecure":            {set: "allowInsecureEndpoints=true", contains: []string{"--allow-insecure-endpoints"}},
+		"extra flags":         {set: "extraArgs={--zap-log-level=debug}", contains: []string{"--zap-log-level=debug"}},
+		"resources":           {set: "resources.limits.memory=512Mi", contains: []string{`"memory":"512Mi"`}},
+		"pod annotations":     {set: "podAnnotations.a=b", contains: []string{`"a":"b"`}},
+		"pod labels":          {set: "podLabels.a=b", contains: []string{`"a":"b"`}},
+		"node selector":       {set: "nodeSelector.a=b", contains: []string{`"nodeSelector":{"a":"b"}`}},
+		"tolerations":         {set: "tolerations[0].operator=Exists", contains: []string{`"tolerations":[{"operator":"Exists"}]`}},
+		"priority":            {set: "priorityClassName=system-cluster-critical", contains: []string{`"priorityClassName":"system-cluster-critical"`}},
+		"no budget":           {set: "podDisruptionBudget.enabled=false", absent: []string{"PodDisruptionBudget zim-operator-system/zim-operator-manager"}},
+		"own service account": {set: "serviceAccount.create=false,serviceAccount.name=mine", absent: []string{"ServiceAccount zim-operator-system/zim-operator-manager"}, contains: []string{`"serviceAccountName":"mine"`}},
+		"no user roles":       {set: "rbac.userRoles=false", absent: []string{"ClusterRole /zim-operator-admin", "ClusterRole /zim-operator-edit", "ClusterRole /zim-operator-view"}},
+		"no rights": {set: "rbac.create=false", absent: []string{
+			"ClusterRole /zim-operator-manager", "ClusterRoleBinding /zim-operator-manager",
+			"ClusterRole /zim-operator-metrics-auth", "ClusterRoleBinding /zim-operator-metrics-auth",
+			"ClusterRole /zim-operator-metrics-reader",
+			"Role zim-operator-system/zim-operator-leader-election", "RoleBinding zim-operator-system/zim-operator-leader-election",
+		}},
+		"no metrics": {set: "metrics.enabled=false", absent: []string{
+			"ClusterRole /zim-operator-metrics-auth", "ClusterRoleBinding /zim-operator-metrics-auth",
+			"ClusterRole /zim-operator-metrics-reader", "Service zim-operator-system/zim-operator-metrics",
+		}, contains: []string{"--metrics-bind-address=0"}},
+		"service monitor": {set: "serviceMonitor.enabled=true,serviceMonitor.labels.release=prom,serviceMonitor.interval=10s",
+			added: []string{"ServiceMonitor zim-operator-system/zim-operator-metrics"}, contains: []string{`"release":"prom"`, `"interval":"10s"`}},
+		"rules": {set: "prometheusRule.enabled=true,prometheusRule.labels.release=prom",
+			added: []string{"PrometheusRule zim-operator-system/zim-operator"}, contains: []string{`"release":"prom"`, `{{ $labels.app_id }}`}},
+		"network policy": {set: "networkPolicy.enabled=true,networkPolicy.egressPorts={16443},networkPolicy.metricsFrom.a=b",
+			added: []string{"NetworkPolicy zim-operator-system/zim-operator-manager"}, contains: []string{`"port":16443`, `"a":"b"`}},
+		"default app": {set: "defaultApp.create=true,defaultApp.appID=4294967295,defaultApp.fromUserID=operator,defaultApp.allowedNamespaces.from=All",
+			added:    []string{"ZimApp zim-operator-system/default"},
+			contains: []string{`"appID":4294967295`, `"from":"All"`, `"helm.sh/resource-policy":"keep"`}},
+		"default app with secret": {set: "defaultApp.create=true,defaultApp.appID=1,defaultApp.fromUserID=operator,defaultApp.secret.serverSecret=abc",
+			added:    []string{"Secret zim-operator-system/zim", "ZimApp zim-operator-system/default"},
+			contains: []string{`"serverSecret":"abc"`}},
+		"namespaces": {set: "watchNamespaces={team-a}",
+			added: []string{
+				"Role team-a/zim-operator-manager", "Role zim-operator-system/zim-operator-manager",
+				"RoleBinding team-a/zim-operator-manager", "RoleBinding zim-operator-system/zim-operator-manager",
+			},
+			absent: []string{
+				"ClusterRole /zim-operator-manager", "ClusterRoleBinding /zim-operator-manager",
+				"ClusterRole /zim-operator-metrics-auth", "ClusterRoleBinding /zim-operator-metrics-auth",
+				"ClusterRole /zim-operator-metrics-reader", "Service zim-operator-system/zim-operator-metrics",
+			},
+			contains: []string{"--watch-namespaces=zim-operator-system,team-a", "--metrics-bind-address=0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			manifests := mustTemplate(t, "--set", tc.set)
+			accepts(t, manifests)
+			found := objects(t, manifests)
+			want := slices.DeleteFunc(slices.Concat(plain, tc.added), func(key string) bool { return slices.Contains(tc.absent, key) })
+			slices.Sort(want)
+			if diff := cmp.Diff(want, slices.Sorted(maps.Keys(found))); diff != "" {
+				t.Error(diff)
+			}
+			shown := ""
+			for _, key := range append([]string{deployment}, tc.added...) {
+				text, err := found[key].MarshalJSON()
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown += string(text)
+			}
+			for _, text := range tc.contains {
+				if !strings.Contains(shown, text) {
+					t.Errorf("%s is not there:\n%s", text, shown)
+				}
+			}
+		})
+	}
+}
+
+func TestChartNamesFollowTheRelease(t *testing.T) {
+	out := must(t, helm, "template", "mine", chart, "--namespace", "elsewhere")
+	found := objects(t, out)
+	for _, key := range []string{"Deployment elsewhere/mine-zim-operator-manager", "ClusterRole /mine-zim-operator-manager"} {
+		if found[key] == nil {
+			t.Errorf("no %s in %v", key, slices.Sorted(maps.Keys(found)))
+		}
+	}
+	if strings.Contains(out, systemNamespace) {
+		t.Error("another namespace is named: " + out)
+	}
+}
+
+func TestChartRefusesWrongValues(t *testing.T) {
+	for set, name := range map[string]string{
+		"nosuch=1":                                             "nosuch",
+		"image.repo=x":                                         "repo",
+		"image.pullPolicy=Sometimes":                           "/image/pullPolicy",
+		"image.digest=abc":                                     "/image/digest",
+		"replicas=-1":                                          "/replicas",
+		"replicas=two":                                         "/replicas",
+		"verifyInterval=soon":                                  "/verifyInterval",
+		"maxConcurrentReconciles=0":                            "/maxConcurrentReconciles",
+		"watchNamespaces={Team_A}":                             "/watchNamespaces",
+		"watchNamespaces=team-a":                               "/watchNamespaces",
+		"allowInsecureEndpoints=maybe":                         "/allowInsecureEndpoints",
+		"allowedEndpointHosts={a b}":                           "/allowedEndpointHosts",
+		"extraArgs={leader-elect}":                             "/extraArgs",
+		"resources.limit.memory=1Gi":                           "limit",
+		"serviceAccount.create=false":                          "/serviceAccount",
+		"metrics.enable=true":                                  "enable",
+		"serviceMonitor.interval=often":                        "/serviceMonitor/interval",
+		"networkPolicy.egressPorts={70000}":                    "/networkPolicy/egressPorts",
+		"defaultApp.create=true":                               "/defaultApp/appID",
+		"defaultApp.appID=4294967296":                          "/defaultApp/appID",
+		"defaultApp.endpoint=ftp://x":                          "/defaultApp/endpoint",
+		"defaultApp.requestsPerSecond=0":                       "/defaultApp/requestsPerSecond",
+		"defaultApp.allowedNamespaces.from=Any":                "/defaultApp/allowedNamespaces/from",
+		"defaultApp.allowedNamespaces.from=Selector":           "selector",
+		"defaultApp.create=true,defaultApp.appID=1":            "/defaultApp/fromUserID",
+		"serviceMonitor.enabled=true,metrics.enabled=false":    "serviceMonitor.enabled",
+		"serviceMonitor.enabled=true,watchNamespaces={team-a}": "serviceMonitor.enabled",
+	} {
+		if _, err := template("--set", set); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: want a refusal that names %s, got %v", set, name, err)
+		}
+	}
+}
+
+// What must outlive the operator is not among what uninstalling removes.
+func TestWhatStays(t *testing.T) {
+	for key, object := range objects(t, build(t, "operator")) {
+		switch object.GetKind() {
+		case "CustomResourceDefinition", "Namespace", "ZimApp", "Secret":
+			t.Errorf("config/operator has %s", key)
+		}
+	}
+	for _, manifests := range []string{build(t, "default"), mustTemplate(t)} {
+		kept := 0
+		for key, object := range objects(t, manifests) {
+			if object.GetKind() != "CustomResourceDefinition" {
+				continue
+			}
+			kept++
+			annotations := object.GetAnnotations()
+			if annotations["helm.sh/resource-policy"] != "keep" ||
+				annotations["argocd.argoproj.io/sync-options"] != "Prune=false,Delete=false" {
+				t.Errorf("%s: %v", key, annotations)
+			}
+		}
+		if kept != 2 {
+			t.Errorf("%d CRDs, want 2", kept)
+		}
+	}
+}

@@ -1,0 +1,461 @@
+package manifests_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+const (
+	appID        = 1234567890
+	serverSecret = "00000000000000000000000000000000" //nolint:gosec // Of the simulator.
+
+	// soon is how long the operator may take for what it does at once. Generous: the machine may be busy.
+	soon = 30 * time.Second
+	// poll is the pause between two looks.
+	poll = 100 * time.Millisecond
+)
+
+// use is one right: what is done to what.
+type use struct{ Group, Resource, Verb string }
+
+// The manager may do what it does, no more and no less. Both are read from what the API server saw while a manager with
+// nothing but its own rights went through the life of rooms.
+func TestRightsAreThoseThatAreUsed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		manifests string
+		flags     []string
+		metrics   bool
+		// bound are the roles of the manager.
+		bound []string
+	}{
+		"cluster": {
+			manifests: build(t, "operator"), metrics: true,
+			bound: []string{
+				"ClusterRole /zim-operator-manager", "ClusterRole /zim-operator-metrics-auth",
+				"Role zim-operator-system/zim-operator-leader-election",
+			},
+		},
+		"namespaced": {
+			manifests: overlay(t, strings.ReplaceAll(namespacedOverlay, "../default", "../operator"), teamA),
+			flags:     []string{"--watch-namespaces=team-a"},
+			bound: []string{
+				"Role team-a/zim-operator-manager", "Role zim-operator-system/zim-operator-manager",
+				"Role zim-operator-system/zim-operator-leader-election",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prepareNamespaces(t)
+			if _, err := kubectl(tc.manifests, "apply", "-f", "-"); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if _, err := kubectl(tc.manifests, "delete", "-f", "-"); err != nil {
+					t.Error(err)
+				}
+			})
+			if _, err := kubectl("", "delete", "lease", "--all", "--namespace", systemNamespace); err != nil {
+				t.Fatal(err)
+			}
+			begin := auditSize(t)
+			live(t, tc.flags, tc.metrics)
+			used, refused := uses(t, begin)
+			if len(refused) > 0 {
+				t.Errorf("refused: %v", refused)
+			}
+			if diff := cmp.Diff(sorted(granted(t, tc.manifests, tc.bound)), sorted(used)); diff != "" {
+				t.Error("rights that are not used have -, uses without a right +:\n" + diff)
+			}
+		})
+	}
+}
+
+// live runs the manager with the rights of its service account, and lets it do everything that it ever does.
+func live(t *testing.T, flags []string, withMetrics bool) {
+	ctx := t.Context()
+	simulator := zimsim.New(zimsim.Options{Apps: []zimsim.App{{AppID: appID, ServerSecret: serverSecret}}})
+	zim := httptest.NewServer(simulator.API())
+	defer zim.Close()
+	address := freeAddress(t)
+	flags = append([]string{
+		"--leader-elect", "--operator-namespace=" + systemNamespace, "--allow-insecure-endpoints",
+	}, flags...)
+	if withMetrics {
+		flags = append(flags, "--metrics-bind-address="+address)
+	}
+	stop := start(t, flags)
+	defer stop()
+
+	apply(ctx, t, secret(), app(zim.URL))
+	first, second := room("first", "Room1"), room("second", "Room1")
+	first.Spec.Attributes = []zimv1alpha1.RoomAttribute{{Key: "topic", Value: "welcome"}}
+	apply(ctx, t, first)
+	eventually(t, "a first room", func() bool { return isReady(ctx, t, first) })
+	apply(ctx, t, second)
+	eventually(t, "a duplicate", func() bool { return stalled(ctx, t, second) })
+	if err := simulator.DestroyRoom(appID, "Room1"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a room that came back", func() bool { return current(ctx, t, first).Status.Room.Recreations > 0 })
+	for range 2 { // The same event twice becomes a series.
+		if err := simulator.SetAttribute(appID, "Room1", "topic", "drift"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "a mended attribute", func() bool {
+			live, _ := simulator.Room(appID, "Room1")
+			return live.Attributes["topic"].Value == "welcome"
+		})
+	}
+	// A namespace that gets a label may use the app of another.
+	foreign := room("foreign", "Room2")
+	foreign.Namespace, foreign.Spec.AppRef = systemNamespace, &zimv1alpha1.AppReference{Namespace: "team-a", Name: "default"}
+	apply(ctx, t, foreign)
+	label(ctx, t, systemNamespace, "rooms", "yes")
+	eventually(t, "a room of the labelled namespace", func() bool { return isReady(ctx, t, foreign) })
+	defer label(ctx, t, systemNamespace, "rooms", "no")
+
+	if withMetrics {
+		if answer := scrape(t, address); answer != http.StatusOK {
+			t.Errorf("metrics: %d", answer)
+		}
+	}
+	for _, object := range []client.Object{first, second, foreign, app(zim.URL), secret()} {
+		if err := apiServer.Delete(ctx, object); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the end of "+object.GetName(), func() bool {
+			return apiServer.Get(ctx, client.ObjectKeyFromObject(object), object) != nil
+		})
+	}
+	eventually(t, "no room", func() bool { return len(simulator.Rooms(appID)) == 0 })
+}
+
+// start runs the manager until the returned function is called.
+func start(t *testing.T, flags []string) (stop func()) {
+	t.Helper()
+	var log bytes.Buffer
+	probes := freeAddress(t)
+	flags = append([]string{
+		"--kubeconfig=" + serviceAccountKubeconfig(t, "zim-operator-manager"), "--health-probe-bind-address=" + probes,
+	}, flags...)
+	process := exec.CommandContext(context.WithoutCancel(t.Context()), manager, flags...)
+	process.Stdout, process.Stderr = &log, &log
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "readiness", func() bool {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+probes+"/readyz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultTransport.RoundTrip(request)
+		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	})
+	return func() {
+		if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := process.Wait(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	}
+}
+
+// serviceAccountKubeconfig makes a kubeconfig with a token of a service account of the operator's namespace.
+func serviceAccountKubeconfig(t *testing.T, name string) string {
+	t.Helper()
+	token := serviceAccountToken(t, name)
+	config := map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": "it",
+		"clusters": []any{map[string]any{"name": "it", "cluster": map[string]any{
+			"server": restConfig.Host, "certificate-authority-data": restConfig.CAData,
+		}}},
+		"users":    []any{map[string]any{"name": "it", "user": map[string]any{"token": token}}},
+		"contexts": []any{map[string]any{"name": "it", "context": map[string]any{"cluster": "it", "user": "it"}}},
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func serviceAccountToken(t *testing.T, name string) string {
+	t.Helper()
+	request := &authenticationv1.TokenRequest{}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: name}}
+	if err := apiServer.SubResource("token").Create(t.Context(), account, request); err != nil {
+		t.Fatal(err)
+	}
+	return request.Status.Token
+}
+
+// scrape reads metrics as an account that has the role of readers, and returns the status of the answer.
+func scrape(t *testing.T, address string) int {
+	t.Helper()
+	ctx := t.Context()
+	reader := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "prometheus"}}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "prometheus"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "zim-operator-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: systemNamespace, Name: "prometheus"}},
+	}
+	for _, object := range []client.Object{reader, binding} {
+		if err := apiServer.Create(ctx, object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+serviceAccountToken(t, "prometheus"))
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // The manager's certificate is its own.
+	}
+	defer transport.CloseIdleConnections()
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := answer.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	return answer.StatusCode
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var listen net.ListenConfig
+	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return listener.Addr().String()
+}
+
+func secret() *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "zim"},
+		StringData: map[string]string{"serverSecret": serverSecret},
+	}
+}
+
+func app(endpoint string) *zimv1alpha1.ZimApp {
+	return &zimv1alpha1.ZimApp{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "default"},
+		Spec: zimv1alpha1.ZimAppSpec{
+			AppID: appID, FromUserID: "operator", Endpoint: endpoint,
+			ServerSecretRef: zimv1alpha1.SecretKeyReference{Name: "zim"},
+			AllowedNamespaces: &zimv1alpha1.AllowedNamespaces{
+				From:     zimv1alpha1.NamespacesFromSelector,
+				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"rooms": "yes"}},
+			},
+		},
+	}
+}
+
+func room(name, id string) *zimv1alpha1.ZimRoom {
+	return &zimv1alpha1.ZimRoom{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name},
+		Spec:       zimv1alpha1.ZimRoomSpec{ID: id, Interval: &metav1.Duration{Duration: time.Second}},
+	}
+}
+
+func apply(ctx context.Context, t *testing.T, all ...client.Object) {
+	t.Helper()
+	for _, object := range all {
+		if err := apiServer.Create(ctx, object); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func label(ctx context.Context, t *testing.T, namespace, key, value string) {
+	t.Helper()
+	object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	patch := fmt.Sprintf(`{"metadata":{"labels":{%q:%q}}}`, key, value)
+	if err := apiServer.Patch(ctx, object, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func current(ctx context.Context, t *testing.T, room *zimv1alpha1.ZimRoom) *zimv1alpha1.ZimRoom {
+	t.Helper()
+	found := &zimv1alpha1.ZimRoom{}
+	if err := apiServer.Get(ctx, client.ObjectKeyFromObject(room), found); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func hasCondition(ctx context.Context, t *testing.T, room *zimv1alpha1.ZimRoom, name string) bool {
+	t.Helper()
+	return slices.ContainsFunc(current(ctx, t, room).Status.Conditions, func(c metav1.Condition) bool {
+		return c.Type == name && c.Status == metav1.ConditionTrue
+	})
+}
+
+func isReady(ctx context.Context, t *testing.T, room *zimv1alpha1.ZimRoom) bool {
+	t.Helper()
+	return hasCondition(ctx, t, room, "Ready")
+}
+
+func stalled(ctx context.Context, t *testing.T, room *zimv1alpha1.ZimRoom) bool {
+	t.Helper()
+	return hasCondition(ctx, t, room, "Stalled")
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	ticker, deadline := time.NewTicker(poll), time.NewTimer(soon)
+	defer ticker.Stop()
+	defer deadline.Stop()
+	for !is() {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("no sign of %s within %s", what, soon)
+		}
+	}
+}
+
+func auditSize(t *testing.T) int64 {
+	t.Helper()
+	info, err := os.Stat(auditLog)
+	if os.IsNotExist(err) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// uses returns what the manager asked of the API server since the audit log had a size, and what it was refused.
+func uses(t *testing.T, begin int64) (used map[use]bool, refused []use) {
+	t.Helper()
+	text, err := os.ReadFile(auditLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used = map[use]bool{}
+	for line := range bytes.Lines(text[begin:]) {
+		var event struct {
+			Verb           string
+			User           struct{ Username string }
+			ObjectRef      *struct{ Resource, Subresource, APIGroup string }
+			ResponseStatus *struct{ Code int }
+		}
+		if err := json.Unmarshal(line, &event); err != nil {
+			t.Fatal(err)
+		}
+		if event.User.Username != "system:serviceaccount:zim-operator-system:zim-operator-manager" || event.ObjectRef == nil {
+			continue
+		}
+		found := use{event.ObjectRef.APIGroup, event.ObjectRef.Resource, event.Verb}
+		if event.ObjectRef.Subresource != "" {
+			found.Resource += "/" + event.ObjectRef.Subresource
+		}
+		if event.ResponseStatus != nil && event.ResponseStatus.Code == http.StatusForbidden {
+			refused = append(refused, found)
+			continue
+		}
+		used[found] = true
+	}
+	return used, refused
+}
+
+// granted returns what roles allow.
+func granted(t *testing.T, manifests string, roles []string) map[use]bool {
+	t.Helper()
+	all, found := map[use]bool{}, objects(t, manifests)
+	for _, key := range roles {
+		for _, rule := range rulesOf(t, found[key]) {
+			for _, group := range rule.APIGroups {
+				for _, resource := range rule.Resources {
+					for _, verb := range rule.Verbs {
+						all[use{group, resource, verb}] = true
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+func rulesOf(t *testing.T, object *unstructured.Unstructured) []rbacv1.PolicyRule {
+	t.Helper()
+	role := &rbacv1.ClusterRole{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, role); err != nil {
+		t.Fatal(err)
+	}
+	return role.Rules
+}
+
+func sorted(all map[use]bool) []string {
+	var texts []string
+	for one := range maps.Keys(all) {
+		texts = append(texts, fmt.Sprintf("%s %s/%s", one.Verb, one.Group, one.Resource))
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// The account of a namespaced install reads Secrets in its namespaces only.
+func TestNamespacedInstallHasNoClusterRights(t *testing.T) {
+	for name, manifests := range map[string]string{
+		"kustomize": overlay(t, namespacedOverlay, teamA), "chart": mustTemplate(t, "--set", "watchNamespaces={team-a}"),
+	} {
+		for key, object := range objects(t, manifests) {
+			if object.GetKind() == "ClusterRoleBinding" {
+				t.Errorf("%s has %s", name, key)
+			}
+			if object.GetKind() != "ClusterRole" {
+				continue
+			}
+			for _, rule := range rulesOf(t, object) {
+				if slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Resources, "*") {
+					t.Errorf("%s: %s has a rule on Secrets", name, key)
+				}
+			}
+		}
+	}
+}
