@@ -6,6 +6,8 @@ SHELL := /usr/bin/env bash -o pipefail
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 IMG ?= zim-operator:$(VERSION)
+PLATFORMS ?= linux/amd64,linux/arm64
+ARCH ?= $(shell go env GOARCH)
 
 version_package := github.com/zim-operator/zim-operator/internal/version
 ldflags := -s -w -X $(version_package).Version=$(VERSION) -X $(version_package).Commit=$(COMMIT)
@@ -58,8 +60,25 @@ run: ## Run the manager against the cluster of the current KUBECONFIG (flags in 
 	go run . $(ARGS)
 
 .PHONY: docker-build
-docker-build: ## Build the manager's image (IMG).
+docker-build: ## Build the manager's image (IMG) with docker.
 	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMG) .
+
+.PHONY: image-tar
+image-tar: ## Build both images as tars in dist/images, for PLATFORMS, without a Docker engine.
+	@echo 'Building images (usually 3 to 6 minutes the first time, seconds later)...' >&2
+	@cd hack/image && go run . -root ../.. -out ../../dist/images -version $(VERSION) -commit $(COMMIT) -platforms $(PLATFORMS)
+
+.PHONY: image-load
+image-load: ## Load the tars of ARCH into a cluster: make image-load LOAD='kind load image-archive'.
+	@[ -n '$(LOAD)' ] || { echo "Say how: make image-load LOAD='kind load image-archive'" >&2; exit 1; }
+	@for tar in dist/images/*-linux-$(ARCH).tar; do echo "$(LOAD) $$tar"; $(LOAD) "$$tar"; done
+
+.PHONY: build-installer
+build-installer: ## Write dist/crds.yaml (CRDs and namespace, which stay) and dist/install.yaml (the rest), with the image IMG.
+	@mkdir -p dist
+	@{ $(TOOL) kustomize build config/namespace; echo ---; $(TOOL) kustomize build config/crd; } >dist/crds.yaml
+	@$(TOOL) kustomize build config/operator | sed 's|image: zim-operator:latest|image: $(IMG)|' >dist/install.yaml
+	@echo 'Wrote dist/crds.yaml and dist/install.yaml.'
 
 ##@ Develop
 
@@ -132,6 +151,9 @@ verify: generate ## Fail if generated files, module files or formatting are not 
 	cd hack/tools && go mod tidy
 	cd hack/controlplane && go mod tidy
 	cd hack/bench && go mod tidy
+	cd hack/tools/helm && go mod tidy
+	cd hack/tools/docs && go mod tidy
+	cd hack/image && go mod tidy
 	@$(TOOL) golangci-lint fmt --diff
 	@if [ -n "$$(git status --porcelain)" ]; then \
 		echo 'Not up to date, or not committed:' >&2; git --no-pager status --short >&2; git --no-pager diff >&2; exit 1; fi
@@ -159,8 +181,7 @@ deploy: ## Install CRDs, RBAC and the manager, with the image IMG.
 
 .PHONY: undeploy
 undeploy: ## Remove the manager and its RBAC. CRDs, the namespace, ZimApps, ZimRooms and rooms stay.
-	kubectl delete --ignore-not-found --namespace zim-operator-system deployment/zim-operator-manager
-	kubectl delete --ignore-not-found -k config/rbac
+	kubectl delete --ignore-not-found -k config/operator
 
 ##@ Clean
 
