@@ -6,8 +6,10 @@ SHELL := /usr/bin/env bash -o pipefail
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 IMG ?= zim-operator:$(VERSION)
+# Images: for which platforms to build, of which to load, and the command that loads a tar into the cluster.
 PLATFORMS ?= linux/amd64,linux/arm64
 ARCH ?= $(shell go env GOARCH)
+LOAD ?= kind load image-archive
 
 version_package := github.com/zim-operator/zim-operator/internal/version
 ldflags := -s -w -X $(version_package).Version=$(VERSION) -X $(version_package).Commit=$(COMMIT)
@@ -66,11 +68,11 @@ docker-build: ## Build the manager's image (IMG) with docker.
 .PHONY: image-tar
 image-tar: ## Build both images as tars in dist/images, for PLATFORMS, without a Docker engine.
 	@echo 'Building images (usually 3 to 6 minutes the first time, seconds later)...' >&2
-	@cd hack/image && go run . -root ../.. -out ../../dist/images -version $(VERSION) -commit $(COMMIT) -platforms $(PLATFORMS)
+	@cd hack/image && go run . -root ../.. -out ../../dist/images -version $(VERSION) -commit $(COMMIT) \
+		-platforms $(PLATFORMS) $(if $(IMAGES),-images $(IMAGES))
 
 .PHONY: image-load
-image-load: ## Load the tars of ARCH into a cluster: make image-load LOAD='kind load image-archive'.
-	@[ -n '$(LOAD)' ] || { echo "Say how: make image-load LOAD='kind load image-archive'" >&2; exit 1; }
+image-load: ## Load the tars of ARCH into a cluster, each with the command LOAD (kind load image-archive).
 	@for tar in dist/images/*-linux-$(ARCH).tar; do echo "$(LOAD) $$tar"; $(LOAD) "$$tar"; done
 
 .PHONY: build-installer
@@ -93,6 +95,11 @@ generate: ## Generate deep copies, CRDs, RBAC and the chart's copies of them.
 	cp config/rbac/{role,leader_election_role,metrics_auth_role,view_role,edit_role,admin_role}.yaml $(chart)/files/
 	cp config/components/watched-namespace/role.yaml $(chart)/files/namespaced_role.yaml
 	cp config/prometheus/prometheus_rule.yaml $(chart)/files/
+
+.PHONY: docs
+docs: ## Generate docs/api.md from the types.
+	@go tool -modfile=hack/tools/docs/go.mod crd-ref-docs --source-path=api/v1alpha1 --config=hack/tools/docs/config.yaml \
+		--renderer=markdown --output-path=docs/api.md --log-level=ERROR
 
 .PHONY: fmt
 fmt: ## Format the sources.
@@ -128,6 +135,11 @@ cover: ## Run all tests and show how much of each package they reach.
 		go test -coverprofile=bin/cover.out -coverpkg=./api/...,./controllers/...,./internal/... $(packages)
 	@go tool cover -func=bin/cover.out | tail -1
 
+.PHONY: e2e
+e2e: export LOAD := $(LOAD)
+e2e: ## Install in the cluster of the current KUBECONFIG, with images loaded by LOAD, and try everything there.
+	go run ./hack/e2e
+
 ##@ Measure
 
 .PHONY: bench
@@ -146,7 +158,7 @@ bin/bench: build
 ##@ Verify
 
 .PHONY: verify
-verify: generate ## Fail if generated files, module files or formatting are not up to date.
+verify: generate docs ## Fail if generated files, module files or formatting are not up to date.
 	go mod tidy
 	cd hack/tools && go mod tidy
 	cd hack/controlplane && go mod tidy

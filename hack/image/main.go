@@ -24,19 +24,15 @@ const nonroot = 65532
 
 // image is one of the Dockerfile's targets.
 type image struct {
-	repository string
-	binary     string
-	pkg        string
+	repository, binary, pkg string
 }
 
-var images = []image{
-	{repository: "zim-operator", binary: "manager", pkg: "."},
-	{repository: "zimsim", binary: "zimsim", pkg: "./hack/zimsim"},
-}
+// targets are those of the Dockerfile.
+const targets = "zim-operator=manager=.,zimsim=zimsim=./hack/zimsim"
 
 // settings are the flags.
 type settings struct {
-	root, out, version, commit, platforms string
+	root, out, version, commit, platforms, images string
 }
 
 func main() {
@@ -54,7 +50,12 @@ func run(arguments []string) error {
 	flags.StringVar(&s.version, "version", "dev", "version that the binaries show, and tag of the images beside latest")
 	flags.StringVar(&s.commit, "commit", "unknown", "commit that the binaries show")
 	flags.StringVar(&s.platforms, "platforms", "linux/amd64,linux/arm64", "platforms, separated by commas")
+	flags.StringVar(&s.images, "images", targets, "images: name=binary=package, separated by commas")
 	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	images, err := s.parseImages()
+	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(s.out, 0o755); err != nil { //nolint:gosec // Anyone may read images.
@@ -67,7 +68,7 @@ func run(arguments []string) error {
 	for platform := range strings.SplitSeq(s.platforms, ",") {
 		system, architecture, ok := strings.Cut(platform, "/")
 		if !ok || system != "linux" {
-			return fmt.Errorf("--platforms: want linux/<architecture>, got %q", platform)
+			return fmt.Errorf("-platforms: want linux/<architecture>, got %q", platform)
 		}
 		for _, i := range images {
 			if err := i.write(s, base, architecture); err != nil {
@@ -76,6 +77,18 @@ func run(arguments []string) error {
 		}
 	}
 	return nil
+}
+
+func (s *settings) parseImages() ([]image, error) {
+	var images []image
+	for text := range strings.SplitSeq(s.images, ",") {
+		parts := strings.Split(text, "=")
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("-images: want name=binary=package, got %q", text)
+		}
+		images = append(images, image{repository: parts[0], binary: parts[1], pkg: parts[2]})
+	}
+	return images, nil
 }
 
 // write builds the image for one architecture and writes its tar.
