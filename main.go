@@ -67,11 +67,11 @@ func run() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Zap)))
 	manager, err := newManager(o)
 	if err != nil {
 		return err
 	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Zap))) // Not sooner: what newManager can't do is told once, by its error.
 	ctx := ctrl.SetupSignalHandler()
 	if err := setupControllers(ctx, manager, o); err != nil {
 		return err
