@@ -17,8 +17,8 @@ import (
 // namespacePeriod is how often an operator that watches chosen namespaces looks at each.
 const namespacePeriod = 10 * time.Second
 
-// pollNamespaces stands in for a watch where only chosen namespaces are watched: a Role allows to get its own namespace,
-// and nothing below a ClusterRole allows to watch one.
+// pollNamespaces stands in for a watch where only chosen namespaces are watched: a Role allows to get its own
+// namespace, and nothing below a ClusterRole allows to watch one.
 func (c *Controllers) pollNamespaces() source.Source {
 	return source.Func(func(
 		ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request],

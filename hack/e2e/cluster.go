@@ -143,7 +143,8 @@ type room struct {
 
 // forwardAdmin makes the simulator's admin side, which listens inside its pod only, reachable here.
 func (c *cluster) forwardAdmin(ctx context.Context) error {
-	c.forward = exec.CommandContext(ctx, "kubectl", "port-forward", "--namespace", "zim-simulator", "deployment/zimsim", ":8081")
+	c.forward = exec.CommandContext(ctx, "kubectl", "port-forward", "--namespace", "zim-simulator", "deployment/zimsim",
+		":8081")
 	out, err := c.forward.StdoutPipe()
 	if err != nil {
 		return err

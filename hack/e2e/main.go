@@ -1,5 +1,6 @@
-// Command e2e installs the operator in the cluster of the current KUBECONFIG, from images that it builds, and goes with it
-// through installation, the life of rooms, upgrades, failures and removal, all by kubectl, make and helm as people do.
+// Command e2e installs the operator in the cluster of the current KUBECONFIG, from images that it builds, and goes with
+// it through installation, the life of rooms, upgrades, failures and removal, all by kubectl, make and helm as people
+// do.
 //
 //	make e2e LOAD='kind load image-archive'
 package main
@@ -62,7 +63,7 @@ func steps() []step {
 		{"From kustomize to Helm", installChart},
 		{"A rolling upgrade leaves the rooms alone", rollingUpgrade},
 		{"All pods of the operator restarted", restartPods},
-		{"The leader killed", killLeader},
+		{"The leader crashes", crashLeader},
 		{"helm uninstall leaves ten ZimRooms and ten rooms", uninstallChart},
 		{"Helm, chosen namespaces only", namespacedChart},
 		{"Everything removed, in the order of docs/uninstall.md", removeAll},

@@ -19,7 +19,7 @@ func isClean(ctx context.Context, c *cluster) error {
 		return err
 	}
 	if strings.Contains(out, ".zim.zego.im") {
-		return errors.New("there are CRDs of zim.zego.im: e2e removes all ZimRooms in the end, and wants a cluster without any")
+		return errors.New("there are CRDs of zim.zego.im: e2e removes all ZimRooms in the end, and wants a cluster without")
 	}
 	return nil
 }
@@ -134,7 +134,8 @@ func lifeOfARoom(ctx context.Context, c *cluster) error {
 // userRoles asks the cluster what holders of its own roles may do.
 func userRoles(ctx context.Context, c *cluster) error {
 	for _, role := range []string{"view", "edit", "admin"} {
-		if _, err := c.kubectl(ctx, "create", "rolebinding", "e2e-"+role, "--clusterrole="+role, "--user=e2e-"+role); err != nil {
+		_, err := c.kubectl(ctx, "create", "rolebinding", "e2e-"+role, "--clusterrole="+role, "--user=e2e-"+role)
+		if err != nil {
 			return err
 		}
 	}

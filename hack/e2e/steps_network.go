@@ -64,7 +64,8 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 		return err
 	}
 	for _, namespace := range []string{systemNamespace, "e2e-metrics", "e2e-other"} {
-		if _, err := c.kubectl(ctx, "wait", "--for=condition=Ready", "pod/probe", "--namespace", namespace, "--timeout=1m"); err != nil {
+		_, err := c.kubectl(ctx, "wait", "--for=condition=Ready", "pod/probe", "--namespace", namespace, "--timeout=1m")
+		if err != nil {
 			return err
 		}
 	}
@@ -72,7 +73,8 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 	if err != nil {
 		return err
 	}
-	metrics := []string{"get", "https://zim-operator-metrics." + systemNamespace + ".svc:8443/metrics", strings.TrimSpace(token)}
+	const service = "zim-operator-metrics." + systemNamespace + ".svc:8443"
+	metrics := []string{"get", "https://" + service + "/metrics", strings.TrimSpace(token)}
 	connect := func(address string) []string { return []string{"connect", address} }
 	attempts := []attempt{
 		{"e2e-metrics", metrics, true},
@@ -80,7 +82,7 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 		{systemNamespace, connect("kubernetes.default.svc:443"), true},
 		{systemNamespace, connect("zimsim.zim-simulator.svc:80"), true},
 		{systemNamespace, connect("probe.e2e-other.svc:8080"), false},
-		{"e2e-other", connect("zim-operator-metrics." + systemNamespace + ".svc:8443"), false},
+		{"e2e-other", connect(service), false},
 	}
 	// Without the policy all of it passes: what is refused later, is refused by the policy.
 	if err := c.attempt(ctx, attempts, func(attempt) bool { return true }); err != nil {
@@ -100,7 +102,8 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 	if _, err := c.kubectl(ctx, "delete", "pod", "probe", "--namespace", systemNamespace); err != nil {
 		return err
 	}
-	if err := c.show(ctx, "kubectl", "rollout", "restart", "--namespace", systemNamespace, "deployment/zim-operator-manager"); err != nil {
+	if err := c.show(ctx, "kubectl", "rollout", "restart", "--namespace", systemNamespace,
+		"deployment/zim-operator-manager"); err != nil {
 		return err
 	}
 	if err := errors.Join(c.rollout(ctx), c.works(ctx, "under-policy")); err != nil {
@@ -124,7 +127,8 @@ func (c *cluster) attempt(ctx context.Context, all []attempt, want func(attempt)
 	for _, a := range all {
 		said := ""
 		if err := eventually(ctx, "a connection from "+a.from, func() error {
-			out, err := c.kubectl(ctx, append([]string{"exec", "--namespace", a.from, "probe", "--", "/probe"}, a.args...)...)
+			args := append([]string{"exec", "--namespace", a.from, "probe", "--", "/probe"}, a.args...)
+			out, err := c.kubectl(ctx, args...)
 			said = strings.TrimSpace(out)
 			passed := err == nil
 			if !passed && !strings.Contains(err.Error(), "timeout") && !strings.Contains(err.Error(), "deadline") {
