@@ -118,6 +118,7 @@ test: ## Run all tests: unit, client against simulator, controllers against a re
 	@assets="$$(hack/controlplane/provide.sh)" && \
 		KUBEBUILDER_ASSETS="$$assets" go test $(race) -shuffle=on -timeout=20m $(packages)
 	@cd hack/bench && go test $(race) -shuffle=on ./...
+	@cd hack/image && go test ./...
 
 .PHONY: explore
 explore: ## Try random sequences of events on a few rooms for EXPLORE (10m), each with a seed that a failure names.

@@ -166,7 +166,7 @@ func (i image) compile(s settings, architecture string) (program []byte, err err
 func writeTar(path string, built v1.Image, repository, version string) error {
 	tags := map[name.Tag]v1.Image{}
 	for _, text := range []string{version, "latest"} {
-		tag, err := name.NewTag(repository + ":" + text)
+		tag, err := tagOf(repository, text)
 		if err != nil {
 			return err
 		}
@@ -174,3 +174,5 @@ func writeTar(path string, built v1.Image, repository, version string) error {
 	}
 	return tarball.MultiWriteToFile(path, tags)
 }
+
+func tagOf(repository, text string) (name.Tag, error) { return name.NewTag(repository + ":" + text) }

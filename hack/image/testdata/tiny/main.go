@@ -1,0 +1,4 @@
+// Command tiny is an image for the tests.
+package main
+
+func main() {}
