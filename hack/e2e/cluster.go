@@ -64,7 +64,7 @@ func (c *cluster) say(format string, args ...any) {
 // quiet runs a program in the root of the repository and returns what it wrote.
 func (c *cluster) quiet(ctx context.Context, name string, args ...string) (string, error) {
 	var out, complaints bytes.Buffer
-	command := exec.CommandContext(ctx, name, args...)
+	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // The commands are in this program.
 	command.Dir, command.Stdout, command.Stderr = c.root, &out, &complaints
 	if err := command.Run(); err != nil {
 		return out.String(), fmt.Errorf("%s %s: %w: %s%s", filepath.Base(name), strings.Join(args, " "), err,
@@ -120,12 +120,12 @@ func eventually(ctx context.Context, what string, look func() error) error {
 // describe tells what a failure left behind.
 func (c *cluster) describe(ctx context.Context) error {
 	var report strings.Builder
-	for _, args := range [][]string{
-		{"get", "pods,zimapps,zimrooms", "--all-namespaces", "--output=wide"},
-		{"logs", "--namespace", systemNamespace, "--selector=app.kubernetes.io/component=manager", "--tail=40", "--prefix"},
+	for _, args := range []string{
+		"get pods,zimapps,zimrooms --all-namespaces --output=wide",
+		"logs --selector=app.kubernetes.io/component=manager --tail=40 --prefix --namespace=" + systemNamespace,
 	} {
-		out, err := c.kubectl(ctx, args...)
-		fmt.Fprintf(&report, "\nkubectl %s\n%s", strings.Join(args, " "), out)
+		out, err := c.kubectl(ctx, strings.Fields(args)...)
+		fmt.Fprintf(&report, "\nkubectl %s\n%s", args, out)
 		if err != nil {
 			fmt.Fprintln(&report, err)
 		}

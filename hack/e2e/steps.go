@@ -131,25 +131,29 @@ func lifeOfARoom(ctx context.Context, c *cluster) error {
 	return seen("the room's end", func(r room) bool { return r.ID == "" })
 }
 
+// yes is what kubectl auth can-i answers.
+const yes = "yes"
+
 // userRoles asks the cluster what holders of its own roles may do.
 func userRoles(ctx context.Context, c *cluster) error {
-	for _, role := range []string{"view", "edit", "admin"} {
+	for _, role := range strings.FieldsSeq("view edit admin") {
 		_, err := c.kubectl(ctx, "create", "rolebinding", "e2e-"+role, "--clusterrole="+role, "--user=e2e-"+role)
 		if err != nil {
 			return err
 		}
 	}
+	const viewer, editor, admin = "view", "edit", "admin"
 	for _, tc := range []struct {
 		user, verb string
 		want       bool
 	}{
-		{"view", "list", true}, {"view", "create", false}, {"view", "delete", false},
-		{"edit", "create", true}, {"edit", "delete", true}, {"admin", "deletecollection", true},
+		{viewer, "list", true}, {viewer, "create", false}, {viewer, "delete", false},
+		{editor, "create", true}, {editor, "delete", true}, {admin, "deletecollection", true},
 	} {
 		for _, resource := range []string{"zimrooms", "zimapps"} {
 			if err := eventually(ctx, "the role "+tc.user, func() error {
 				out, _ := c.kubectl(ctx, "auth", "can-i", tc.verb, resource+".zim.zego.im", "--as=e2e-"+tc.user)
-				if answer := strings.TrimSpace(out) == "yes"; answer != tc.want {
+				if answer := strings.TrimSpace(out) == yes; answer != tc.want {
 					return fmt.Errorf("%s may %s %s: %t", tc.user, tc.verb, resource, answer)
 				}
 				return nil
@@ -178,11 +182,11 @@ func tenRooms(ctx context.Context, c *cluster) error {
 	if _, err := c.kubectl(ctx, "delete", "zimrooms", "--all", "--timeout=1m"); err != nil {
 		return err
 	}
-	manifests := ""
+	var manifests strings.Builder
 	for i := range 10 {
-		manifests += roomManifest("default", fmt.Sprintf("room-%d", i))
+		manifests.WriteString(roomManifest("default", fmt.Sprintf("room-%d", i)))
 	}
-	if err := c.apply(ctx, manifests); err != nil {
+	if err := c.apply(ctx, manifests.String()); err != nil {
 		return err
 	}
 	if err := c.waitReady(ctx, "zimrooms", "--all"); err != nil {

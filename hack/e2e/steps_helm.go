@@ -134,7 +134,7 @@ func namespacedChart(ctx context.Context, c *cluster) error {
 		return err
 	}
 	for namespace, want := range map[string]string{
-		"team-a": "yes", systemNamespace: "yes", "default": "no", "kube-system": "no",
+		"team-a": yes, systemNamespace: yes, "default": "no", "kube-system": "no",
 	} {
 		out, _ := c.kubectl(ctx, "auth", "can-i", "get", "secrets", "--namespace", namespace,
 			"--as=system:serviceaccount:"+systemNamespace+":zim-operator-manager")

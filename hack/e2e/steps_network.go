@@ -7,6 +7,14 @@ import (
 	"strings"
 )
 
+const (
+	metricsNamespace = "e2e-metrics"
+	otherNamespace   = "e2e-other"
+
+	// getPage is what the probe is told.
+	getPage = "get"
+)
+
 // Pods that try connections: one that counts as the manager, one in a namespace that may read metrics, one elsewhere.
 const probes = `
 apiVersion: v1
@@ -59,30 +67,31 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 	}
 	managerLabels := "app.kubernetes.io/name: zim-operator, app.kubernetes.io/instance: zim-operator, " +
 		"app.kubernetes.io/component: manager"
-	if err := c.apply(ctx, probes+fmt.Sprintf(probePod, systemNamespace, managerLabels)+
-		fmt.Sprintf(probePod, "e2e-metrics", "app: probe")+fmt.Sprintf(probePod, "e2e-other", "app: probe")); err != nil {
+	pods := fmt.Sprintf(probePod, systemNamespace, managerLabels) + fmt.Sprintf(probePod, metricsNamespace, "app: probe") +
+		fmt.Sprintf(probePod, otherNamespace, "app: probe")
+	if err := c.apply(ctx, probes+pods); err != nil {
 		return err
 	}
-	for _, namespace := range []string{systemNamespace, "e2e-metrics", "e2e-other"} {
+	for _, namespace := range []string{systemNamespace, metricsNamespace, otherNamespace} {
 		_, err := c.kubectl(ctx, "wait", "--for=condition=Ready", "pod/probe", "--namespace", namespace, "--timeout=1m")
 		if err != nil {
 			return err
 		}
 	}
-	token, err := c.kubectl(ctx, "create", "token", "prometheus", "--namespace", "e2e-metrics")
+	token, err := c.kubectl(ctx, "create", "token", "prometheus", "--namespace", metricsNamespace)
 	if err != nil {
 		return err
 	}
 	const service = "zim-operator-metrics." + systemNamespace + ".svc:8443"
-	metrics := []string{"get", "https://" + service + "/metrics", strings.TrimSpace(token)}
+	metrics := []string{getPage, "https://" + service + "/metrics", strings.TrimSpace(token)}
 	connect := func(address string) []string { return []string{"connect", address} }
 	attempts := []attempt{
-		{"e2e-metrics", metrics, true},
-		{"e2e-other", metrics, false},
+		{metricsNamespace, metrics, true},
+		{otherNamespace, metrics, false},
 		{systemNamespace, connect("kubernetes.default.svc:443"), true},
 		{systemNamespace, connect("zimsim.zim-simulator.svc:80"), true},
 		{systemNamespace, connect("probe.e2e-other.svc:8080"), false},
-		{"e2e-other", connect(service), false},
+		{otherNamespace, connect(service), false},
 	}
 	// Without the policy all of it passes: what is refused later, is refused by the policy.
 	if err := c.attempt(ctx, attempts, func(attempt) bool { return true }); err != nil {
@@ -110,7 +119,7 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 		return err
 	}
 	_, err = c.kubectl(ctx, "delete", "-k", "config/network-policy")
-	_, err2 := c.kubectl(ctx, "delete", "namespace", "e2e-metrics", "e2e-other")
+	_, err2 := c.kubectl(ctx, "delete", "namespace", metricsNamespace, otherNamespace)
 	_, err3 := c.kubectl(ctx, "delete", "clusterrolebinding", "e2e-metrics-reader")
 	return errors.Join(err, err2, err3)
 }
@@ -145,7 +154,7 @@ func (c *cluster) attempt(ctx context.Context, all []attempt, want func(attempt)
 			said = "refused"
 		}
 		c.say("   %s -> %s: %s", a.from, a.args[1], said)
-		if want(a) && a.args[0] == "get" && a.allowed && said != "200 OK" {
+		if want(a) && a.args[0] == getPage && a.allowed && said != "200 OK" {
 			return fmt.Errorf("metrics: %s", said)
 		}
 	}

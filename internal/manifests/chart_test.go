@@ -159,14 +159,15 @@ func TestChartSwitches(t *testing.T) {
 			if diff := cmp.Diff(want, slices.Sorted(maps.Keys(found))); diff != "" {
 				t.Error(diff)
 			}
-			shown := ""
+			var all strings.Builder
 			for _, key := range append([]string{deployment}, tc.added...) {
 				text, err := found[key].MarshalJSON()
 				if err != nil {
 					t.Fatal(err)
 				}
-				shown += string(text)
+				all.Write(text)
 			}
+			shown := all.String()
 			for _, text := range tc.contains {
 				if !strings.Contains(shown, text) {
 					t.Errorf("%s is not there:\n%s", text, shown)

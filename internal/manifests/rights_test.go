@@ -34,7 +34,7 @@ import (
 
 const (
 	appID        = 1234567890
-	serverSecret = "00000000000000000000000000000000" //nolint:gosec // Of the simulator.
+	serverSecret = "00000000000000000000000000000000"
 
 	// soon is how long the operator may take for what it does at once. Generous: the machine may be busy.
 	soon = 30 * time.Second
@@ -99,6 +99,7 @@ func TestRightsAreThoseThatAreUsed(t *testing.T) {
 
 // live runs the manager with the rights of its service account, and lets it do everything that it ever does.
 func live(t *testing.T, flags []string, withMetrics bool) {
+	t.Helper()
 	ctx := t.Context()
 	simulator := zimsim.New(zimsim.Options{Apps: []zimsim.App{{AppID: appID, ServerSecret: serverSecret}}})
 	zim := httptest.NewServer(simulator.API())
@@ -245,7 +246,7 @@ func scrape(t *testing.T, address string) int {
 	}
 	request.Header.Set("Authorization", "Bearer "+serviceAccountToken(t, "prometheus"))
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // The manager's certificate is its own.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // The certificate is its own.
 	}
 	defer transport.CloseIdleConnections()
 	answer, err := transport.RoundTrip(request)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,7 +126,8 @@ func must(t *testing.T, name string, args ...string) string {
 // overlay builds a kustomization that is written next to those of config/, as a user would.
 func overlay(t *testing.T, kustomization string, files map[string]string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(filepath.Join(root, "config"), "overlay-test-")
+	// Not t.TempDir: kustomize takes relative paths only.
+	dir, err := os.MkdirTemp(filepath.Join(root, "config"), "overlay-test-") //nolint:usetesting // See above.
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,9 +137,7 @@ func overlay(t *testing.T, kustomization string, files map[string]string) string
 		}
 	})
 	all := map[string]string{"kustomization.yaml": kustomization}
-	for name, text := range files {
-		all[name] = text
-	}
+	maps.Copy(all, files)
 	for name, text := range all {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

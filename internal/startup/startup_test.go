@@ -127,6 +127,7 @@ func newClient(t *testing.T, config *rest.Config) client.Client {
 
 // needsLease gives a user all rights but that on the lease.
 func needsLease(t *testing.T, admin, stranger *rest.Config) {
+	t.Helper()
 	rule := rbacv1.PolicyRule{
 		APIGroups: []string{"", "zim.zego.im"}, Resources: []string{"namespaces", "secrets", "zimapps", "zimrooms"},
 		Verbs: []string{"list"},
@@ -158,6 +159,7 @@ func needsLease(t *testing.T, admin, stranger *rest.Config) {
 
 // readyOnceFilled fills the cache of one who may, and of one who may not.
 func readyOnceFilled(t *testing.T, admin, stranger *rest.Config) {
+	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil)
 	for _, tc := range []struct {
 		name   string
