@@ -136,7 +136,7 @@ const yes = "yes"
 
 // userRoles asks the cluster what holders of its own roles may do.
 func userRoles(ctx context.Context, c *cluster) error {
-	for _, role := range strings.FieldsSeq("view edit admin") {
+	for role := range strings.FieldsSeq("view edit admin") {
 		_, err := c.kubectl(ctx, "create", "rolebinding", "e2e-"+role, "--clusterrole="+role, "--user=e2e-"+role)
 		if err != nil {
 			return err
