@@ -71,7 +71,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Zap))) // Not sooner: what newManager can't do is told once, by its error.
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Zap))) // Not sooner: a failure is told once.
 	ctx := ctrl.SetupSignalHandler()
 	if err := setupControllers(ctx, manager, o); err != nil {
 		return err
