@@ -30,7 +30,7 @@ packages ?= ./...
 .PHONY: help
 help: ## Show this list.
 	@awk 'BEGIN {FS = ":.*##"; print "Usage: make <target>"} \
-		/^[a-zA-Z_0-9-]+:.*?##/ { printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2 } \
+		/^[a-zA-Z_0-9-]+:.*?##/ { printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 } \
 		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(MAKEFILE_LIST)
 
 ##@ Try
