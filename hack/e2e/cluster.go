@@ -89,8 +89,9 @@ func (c *cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 }
 
 // apply sends manifests.
-func (c *cluster) apply(ctx context.Context, manifests string) error {
-	command := exec.CommandContext(ctx, "kubectl", "apply", "-f", "-")
+func (c *cluster) apply(ctx context.Context, manifests string, args ...string) error {
+	//nolint:gosec // The arguments are in this program.
+	command := exec.CommandContext(ctx, "kubectl", append([]string{"apply", "-f", "-"}, args...)...)
 	command.Stdin = strings.NewReader(manifests)
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("kubectl apply: %w: %s", err, out)

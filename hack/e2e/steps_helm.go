@@ -22,13 +22,20 @@ func installChart(ctx context.Context, c *cluster) error {
 	return errors.Join(c.works(ctx, "by-helm"), c.unharmed(ctx))
 }
 
-// rollingUpgrade changes what makes new pods.
+// rollingUpgrade follows docs/upgrade.md, with a change that makes new pods.
 func rollingUpgrade(ctx context.Context, c *cluster) error {
 	before, err := c.leader(ctx)
 	if err != nil {
 		return err
 	}
-	if err := c.runHelm(ctx, "upgrade", "zim-operator", chart, "--reuse-values", "--set", "verifyInterval=1m", "--wait",
+	crds, err := c.quiet(ctx, c.helm, "show", "crds", chart)
+	if err != nil {
+		return err
+	}
+	if err := c.apply(ctx, crds, "--server-side", "--force-conflicts"); err != nil {
+		return err
+	}
+	if err := c.runHelm(ctx, "upgrade", "zim-operator", chart, "--reset-then-reuse-values", "--set", "verifyInterval=1m", "--wait",
 		"--timeout=2m"); err != nil {
 		return err
 	}
