@@ -35,8 +35,8 @@ func rollingUpgrade(ctx context.Context, c *cluster) error {
 	if err := c.apply(ctx, crds, "--server-side", "--force-conflicts"); err != nil {
 		return err
 	}
-	if err := c.runHelm(ctx, "upgrade", "zim-operator", chart, "--reset-then-reuse-values", "--set", "verifyInterval=1m", "--wait",
-		"--timeout=2m"); err != nil {
+	if err := c.runHelm(ctx, "upgrade", "zim-operator", chart, "--reset-then-reuse-values", "--set", "verifyInterval=1m",
+		"--wait", "--timeout=2m"); err != nil {
 		return err
 	}
 	if err := errors.Join(c.rollout(ctx), c.works(ctx, "after-upgrade"), c.unharmed(ctx)); err != nil {
