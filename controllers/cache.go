@@ -17,8 +17,9 @@ func StripForCache(object any) (any, error) {
 	if accessor.GetManagedFields() != nil {
 		accessor.SetManagedFields(nil)
 	}
-	if _, applied := accessor.GetAnnotations()[corev1.LastAppliedConfigAnnotation]; applied {
-		delete(accessor.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+	annotations := accessor.GetAnnotations()
+	if annotations[corev1.LastAppliedConfigAnnotation] != "" {
+		delete(annotations, corev1.LastAppliedConfigAnnotation)
 	}
 	if secret, ok := object.(*metav1.PartialObjectMetadata); ok && secret.Kind == "Secret" && hasDetails(secret) {
 		secret.Labels, secret.Annotations, secret.OwnerReferences = nil, nil, nil // Name and version are enough.

@@ -41,8 +41,8 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 	return p.tryErrand(), due
 }
 
-// lookErrand is what a look at a room is for that was as declared: to find it dead at the moment when it must have died,
-// to replace it after a try that failed, or to verify it.
+// lookErrand is what a look at a room is for that was as declared: to find it dead at the moment when it must have
+// died, to replace it after a try that failed, or to verify it.
 func (r *ZimRoomReconciler) lookErrand(p *pass, now time.Time) errand {
 	failedToReplace := isWaitingToBeReplaced(p.room) && p.memory.failures > 0
 	if failedToReplace || isPast(r.deathLook(p, now), now) {

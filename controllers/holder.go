@@ -18,7 +18,8 @@ func (r *ZimRoomReconciler) findHolder(
 	ctx context.Context, room *zimv1alpha1.ZimRoom, account zim.Account,
 ) (*zimv1alpha1.ZimRoom, error) {
 	var sameID zimv1alpha1.ZimRoomList
-	if err := r.List(ctx, &sameID, client.MatchingFields{roomIDIndex: room.Spec.ID}, client.UnsafeDisableDeepCopy); err != nil {
+	byID := client.MatchingFields{roomIDIndex: room.Spec.ID}
+	if err := r.List(ctx, &sameID, byID, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing ZimRooms with id %q: %w", room.Spec.ID, err)
 	}
 	holder := room

@@ -77,7 +77,8 @@ func (w *waiter) leave() {
 	w.line.lanes[w.lane].Remove(w.element)
 }
 
-// pop takes the next out of the line; nil if nobody may go now. The rate is that of the calls for verification, a second.
+// pop takes the next out of the line; nil if nobody may go now. The rate is the calls a second that verification may
+// take.
 func (l *line) pop(now time.Time, verificationRate float64) *waiter {
 	next := l.choose(now)
 	if next == nil {

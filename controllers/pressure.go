@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// pressureDelay is how long ZIM must have been refusing calls before intervals are stretched and QuotaPressure says so:
-	// a single refusal is over in half of that.
+	// pressureDelay is how long ZIM must have been refusing calls before intervals are stretched and QuotaPressure says
+	// so: a single refusal is over in half of that.
 	pressureDelay = time.Minute
 
 	// pressureInterval is how often QuotaPressure changes at most.
@@ -64,8 +64,8 @@ func (q *quotaPressure) judge(account zim.Account) verdict {
 func pressureVerdict(refused bool, stretch float64) verdict {
 	const below = "ZIM takes fewer calls a second than spec.requestsPerSecond: " +
 		"other clients use the AppID, or it allows less. "
-	stretched := fmt.Sprintf("ZimRooms are verified at up to %.0f times their intervals, to leave half of the quota to others: "+
-		"lengthen intervals, or have the quota raised.", math.Ceil(stretch))
+	stretched := fmt.Sprintf("ZimRooms are verified at up to %.0f times their intervals, to leave half of the quota to "+
+		"others: lengthen intervals, or have the quota raised.", math.Ceil(stretch))
 	switch {
 	case refused && stretch > 1:
 		return verdict{metav1.ConditionTrue, zimv1alpha1.ReasonBelowRequestedRate, below + stretched}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -155,7 +154,7 @@ func (c *Controllers) controllerOptions() controller.Options {
 		RateLimiter:             kubernetesBackoff(),
 		// The priority queue puts what is there at the start behind everything that comes later, for ever if need be. All
 		// order that matters is made by the gate; passes without a call take less than a millisecond.
-		UsePriorityQueue: ptr.To(false),
+		UsePriorityQueue: new(false),
 	}
 }
 

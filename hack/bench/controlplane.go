@@ -11,9 +11,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/zim-operator/zim-operator/internal/testenv"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/zim-operator/zim-operator/internal/testenv"
 )
 
 // controlPlaneLimit is how long etcd and the API server may take to start on a slow machine.

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
 
 // applyWorkers is how many rooms are applied at a time: enough for the API server to be the bottleneck.

@@ -8,9 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
-	"golang.org/x/sync/errgroup"
 )
 
 // measureDeaths has rooms that nobody enters die again and again, and looks how long each was absent.

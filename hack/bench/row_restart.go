@@ -6,9 +6,10 @@ import (
 	"hash/fnv"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // restartInterval is so long that hardly any slot comes while somebody looks.

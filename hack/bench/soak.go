@@ -11,10 +11,11 @@ import (
 	"strings"
 	"time"
 
-	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
-	"github.com/zim-operator/zim-operator/internal/zimsim"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 const (

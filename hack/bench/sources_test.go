@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
-	"github.com/zim-operator/zim-operator/internal/zimsim"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 func TestParseUsage(t *testing.T) {

@@ -6,13 +6,14 @@ import (
 	"sync"
 	"time"
 
-	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
 
 // sighting is what was seen of a ZimRoom.

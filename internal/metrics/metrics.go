@@ -5,7 +5,8 @@
 //	zim_operator_api_call_duration_seconds{action}              from sending to the end of the answer; no wait for turns
 //	zim_operator_api_turn_wait_seconds{app_id}                  from wanting to send a call to sending it
 //
-// and, for each account, what it may send, what it sends, how far intervals are stretched, and who waits: see accounts.go.
+// and, for each account, what it may send, what it sends, how far intervals are stretched, and who waits: see
+// accounts.go.
 package metrics
 
 import (
@@ -50,7 +51,7 @@ func NewCallObserver(registerer prometheus.Registerer) *CallObserver {
 		}, []string{labelAction}),
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "zim_operator_api_turn_wait_seconds",
-			Help:    "Time that a call waited for its turn, inside a pass. Passes wait in line before: see the waiting ZimRooms.",
+			Help:    "Time that a call waited for its turn, inside a pass. Passes wait in line before.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{labelAppID}),
 	}
