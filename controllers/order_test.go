@@ -154,6 +154,31 @@ var _ = Describe("Calls of one account", func() {
 			Expect(called()).To(Equal([]string{"inside", "missing", "unverified"}))
 		})
 
+	It("do not wait for what others write to Kubernetes after theirs", func(ctx context.Context) {
+		first, second := w.apply(ctx, id("first")), w.apply(ctx, id("second"))
+		deleted := w.applied(ctx, id("deleted"))
+		Expect(apiServer.Delete(ctx, deleted)).To(Succeed())
+		w.simulator.ResetCalls()
+		// whileWriting runs something when a pass writes down what its calls have found out.
+		whileWriting := func(run func()) {
+			w.onCall = func(string) {
+				w.onCall = nil
+				w.writeError = func() error {
+					w.writeError = nil
+					run()
+					return nil
+				}
+			}
+		}
+		whileWriting(func() { w.pass(ctx, second) })
+		w.pass(ctx, first)
+		Expect(called()).To(Equal([]string{"first", "second"}))
+		third := w.apply(ctx, id("third"))
+		whileWriting(func() { w.pass(ctx, third) })
+		w.pass(ctx, deleted)
+		Expect(called()).To(Equal([]string{"first", "second", "deleted", "third"}))
+	})
+
 	It("do not wait for those of another account", func(ctx context.Context) {
 		other := newWorld(ctx)
 		other.operator = w.operator
