@@ -321,7 +321,7 @@ func TestLimiterMakesUpForDelays(t *testing.T) {
 		min, max   int
 		everySpeed time.Duration
 	}{
-		"a little late": {100 * time.Millisecond, 190, 191, gapOf(20) / 2},
+		"a little late": {200 * time.Millisecond, 190, 191, gapOf(20) / 2},
 		"a pause":       {time.Second, 171, 173, gapOf(20)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,5 +184,32 @@ func TestTurnsThatAreSpentDoNotWait(t *testing.T) {
 			}
 		}
 		equal(t, "time waited", time.Since(start), 0)
+	})
+}
+
+// A call whose turn was taken before waits for no other.
+func TestUnpacedCallsLeaveAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter := zim.NewLimiter(1)
+		httpClient := zim.NewHTTPClient()
+		httpClient.Transport = transportFunc(func(request *http.Request) (*http.Response, error) {
+			body := io.NopCloser(strings.NewReader(`{"Code":0}`))
+			return &http.Response{StatusCode: http.StatusOK, Body: body, Request: request}, nil
+		})
+		client := newClient(t, "https://zim-api.zego.im", httpClient, func(config *zim.Config) { config.Limiter = limiter })
+		if err := limiter.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for range 3 {
+			if err := client.Unpaced().DestroyRoom(t.Context(), "room"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		equal(t, "time that unpaced calls waited", time.Since(start), 0)
+		if err := client.DestroyRoom(t.Context(), "room"); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "time that the next other call waited", time.Since(start), gapOf(1))
 	})
 }
