@@ -130,7 +130,7 @@ var _ = Describe("Calls of one account", func() {
 		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 	})
 
-	It("for rooms that an outage left Unverified are verifications, behind a room known to be missing",
+	It("for rooms that an outage left Unverified are verifications, those for missing ones repairs, also after a restart",
 		func(ctx context.Context) {
 			unverified, missing := w.applied(ctx, id("unverified")), w.applied(ctx, id("missing"))
 			w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore, Action: "CreateRoom", Times: 2})
@@ -142,16 +142,22 @@ var _ = Describe("Calls of one account", func() {
 			w.pass(ctx, missing)
 			Expect(w.get(ctx, missing)).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonRoomQuotaExceeded))
 			w.advance(15 * time.Minute)
+			w.restartOperator()
+			w.reconcileApp(ctx, w.namespace)
 			w.simulator.ResetCalls()
+			fresh := w.apply(ctx, id("fresh"))
+			all := []*zimv1alpha1.ZimRoom{unverified, missing, fresh}
 			during(ctx, w.apply(ctx, id("inside")), func() {
-				w.pass(ctx, unverified)
-				w.pass(ctx, missing)
+				for _, room := range all {
+					w.pass(ctx, room)
+				}
 			})
-			for range 2 {
-				w.pass(ctx, unverified)
-				w.pass(ctx, missing)
+			for range all {
+				for _, room := range all {
+					w.pass(ctx, room)
+				}
 			}
-			Expect(called()).To(Equal([]string{"inside", "missing", "unverified"}))
+			Expect(called()).To(Equal([]string{"inside", "fresh", "missing", "unverified"}))
 		})
 
 	It("do not wait for what others write to Kubernetes after theirs", func(ctx context.Context) {
