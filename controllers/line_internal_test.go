@@ -76,6 +76,28 @@ func TestLineGoesByLanes(t *testing.T) {
 	}
 }
 
+// New rooms are not held up by looks at those that were new a moment ago; deletions are, so that these go on.
+func TestVerificationsArePatientWithPeople(t *testing.T) {
+	for name, tc := range map[string]struct {
+		line *testLine
+		wait time.Duration
+		want string
+	}{
+		"behind people":           {lineOf(0, 9, 0, 0), 4 * time.Minute, "p1 p2 p3 p4 p5 p6 p7 p8 p9 v"},
+		"for five minutes":        {lineOf(0, 9, 0, 0), 5 * time.Minute, "p1 p2 p3 p4 p5 p6 p7 v p8 p9"},
+		"not behind deletions":    {lineOf(9, 0, 0, 0), 0, "d1 d2 d3 d4 d5 d6 d7 v d8 d9"},
+		"nor is anybody else":     {lineOf(0, 9, 1, 0), 0, "p1 p2 p3 p4 p5 p6 p7 r1 p8 p9 v"},
+		"nor are they for repair": {lineOf(0, 0, 9, 0), 0, "r1 r2 r3 r4 r5 r6 r7 v r8 r9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.line.ask("v", laneVerification, time.Now().Add(-tc.wait))
+			if diff := cmp.Diff(tc.want, strings.Join(tc.line.popAll(), " ")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // Whatever lanes are full, whoever is first in any of them gets in within a bounded number of turns.
 func TestLineStarvesNobody(t *testing.T) {
 	l := lineOf(5000, 100, 100, 100)
