@@ -8,10 +8,9 @@ import (
 )
 
 const (
-	// eventsPerSecond is a little more than the rooms that ZIM lets one account create in a second, unless agreed
-	// otherwise. Each event is a write to Kubernetes, as large as those that matter.
-	eventsPerSecond = 25
-	// eventBurst is how many may come at once: all rooms of an app become AppNotReady together.
+	// eventsPerSecond is as many as somebody may read. Each event is a write to Kubernetes, as large as those that matter.
+	eventsPerSecond = 5
+	// eventBurst is how many may come at once: those of all that people apply together, in most cases.
 	eventBurst = 100
 )
 
