@@ -92,6 +92,8 @@ func (o *Options) validate() error {
 		return errors.New("--verify-interval must be 0, or from 1s to 24h")
 	case o.ConcurrentReconciles < 1:
 		return errors.New("--max-concurrent-reconciles must be at least 1")
+	case o.watchNamespaces != "" && len(splitList(o.watchNamespaces)) == 0:
+		return errors.New("--watch-namespaces names no namespace: name some, or leave it out to watch all")
 	case o.OperatorNamespace == "":
 		return errors.New("--operator-namespace may not be empty")
 	}

@@ -53,6 +53,7 @@ func TestLists(t *testing.T) {
 
 func TestBadFlagsSayWhatToChange(t *testing.T) {
 	for argument, want := range map[string]string{
+		"--watch-namespaces=,":          "--watch-namespaces names no namespace", // Not all of them.
 		"--verify-interval=1ms":         "--verify-interval",
 		"--verify-interval=25h":         "--verify-interval",
 		"--verify-interval=-1s":         "--verify-interval",
