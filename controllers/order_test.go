@@ -58,6 +58,7 @@ var _ = Describe("Calls of one account", func() {
 		verified := w.applied(ctx, id("verified"), withDelay(3*time.Hour))
 		dead := w.applied(ctx, id("dead"), withDelay(time.Minute))
 		deleted, edited := w.applied(ctx, id("deleted")), w.applied(ctx, id("edited"))
+		asked := w.applied(ctx, id("asked"), withDelay(3*time.Hour))
 		failed := w.apply(ctx, id("failed"))
 		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000003, Action: "CreateRoom", Times: 1})
 		w.pass(ctx, failed)
@@ -66,9 +67,12 @@ var _ = Describe("Calls of one account", func() {
 		w.edit(ctx, edited, func(room *zimv1alpha1.ZimRoom) {
 			room.Spec.Attributes = []zimv1alpha1.RoomAttribute{{Key: "k", Value: "v"}}
 		})
+		w.edit(ctx, asked, func(room *zimv1alpha1.ZimRoom) {
+			room.Annotations = map[string]string{zimv1alpha1.ReconcileRequestedAtAnnotation: "now"}
+		})
 		fresh := w.apply(ctx, id("fresh"))
 		inside := w.apply(ctx, id("inside"))
-		all := []*zimv1alpha1.ZimRoom{verified, dead, failed, edited, fresh, deleted}
+		all := []*zimv1alpha1.ZimRoom{verified, dead, failed, edited, fresh, asked, deleted}
 
 		w.simulator.ResetCalls()
 		during(ctx, inside, func() {
@@ -84,7 +88,7 @@ var _ = Describe("Calls of one account", func() {
 				}
 			}
 		}
-		Expect(called()).To(Equal([]string{"inside", "deleted", "edited", "fresh", "dead", "failed", "verified"}))
+		Expect(called()).To(Equal([]string{"inside", "deleted", "edited", "fresh", "asked", "dead", "failed", "verified"}))
 	})
 
 	It("keep their order when something asks again for a room in line", func(ctx context.Context) {

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
@@ -117,6 +120,41 @@ func TestIntervalsFollowTheSteadyRate(t *testing.T) {
 			}
 			if got := steadyRate(pace, now); got != tc.want {
 				t.Errorf("got %.0f, want %.0f", got, tc.want)
+			}
+		})
+	}
+}
+
+// What a look takes is counted in turns, those of a replacement that may become possible included.
+func TestVerificationCalls(t *testing.T) {
+	room := func(changes ...func(*zimv1alpha1.ZimRoom)) *zimv1alpha1.ZimRoom {
+		r := &zimv1alpha1.ZimRoom{Status: zimv1alpha1.ZimRoomStatus{Room: &zimv1alpha1.RoomStatus{}}}
+		for _, change := range changes {
+			change(r)
+		}
+		return r
+	}
+	declared := func(r *zimv1alpha1.ZimRoom) { r.Spec.Attributes = []zimv1alpha1.RoomAttribute{{Key: "k"}} }
+	set := func(r *zimv1alpha1.ZimRoom) { r.Status.Room.Attributes = []zimv1alpha1.AppliedAttribute{{Key: "k"}} }
+	pending := func(reason string) func(*zimv1alpha1.ZimRoom) {
+		return func(r *zimv1alpha1.ZimRoom) {
+			r.Status.Conditions = []metav1.Condition{{Type: zimv1alpha1.ReplacementPendingCondition, Reason: reason}}
+		}
+	}
+	for name, tc := range map[string]struct {
+		room *zimv1alpha1.ZimRoom
+		want int
+	}{
+		"without attributes":   {room(), 1},
+		"with declared ones":   {room(declared), 2},
+		"with some to delete":  {room(set), 2},
+		"occupied":             {room(pending(zimv1alpha1.ReasonRoomOccupied)), 4},
+		"occupied, attributes": {room(declared, pending(zimv1alpha1.ReasonRoomOccupied)), 5},
+		"never replaced":       {room(pending(zimv1alpha1.ReasonPolicyNever)), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := verificationCalls(tc.room); got != tc.want {
+				t.Errorf("%d turns, want %d", got, tc.want)
 			}
 		})
 	}
