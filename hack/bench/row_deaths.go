@@ -19,7 +19,8 @@ func (b *bench) measureDeaths(ctx context.Context, _ int) (result outcome, err e
 	size := b.deaths
 	err = b.inWorld(ctx, atQuota, func(ctx context.Context, w *world) error {
 		rooms := newRooms("room", size.rooms, withDelay(size.delay), withInterval(restartInterval))
-		if err := w.applyAtRandom(ctx, rooms, size.delay); err != nil {
+		create := func(ctx context.Context, room *zimv1alpha1.ZimRoom) error { return w.kube.Create(ctx, room) }
+		if err := atRandom(ctx, rooms, size.delay, create); err != nil {
 			return err
 		}
 		if err := sleep(ctx, size.window); err != nil {
@@ -42,8 +43,11 @@ func (b *bench) measureDeaths(ctx context.Context, _ int) (result outcome, err e
 	return result, err
 }
 
-// applyAtRandom creates ZimRooms at random moments of a while.
-func (w *world) applyAtRandom(ctx context.Context, rooms []*zimv1alpha1.ZimRoom, over time.Duration) error {
+// atRandom does something with each room at a random moment of a while.
+func atRandom(
+	ctx context.Context, rooms []*zimv1alpha1.ZimRoom, over time.Duration,
+	act func(context.Context, *zimv1alpha1.ZimRoom) error,
+) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, room := range rooms {
 		moment := time.Duration(rand.Int64N(int64(over))) //nolint:gosec // No secret depends on it.
@@ -51,13 +55,10 @@ func (w *world) applyAtRandom(ctx context.Context, rooms []*zimv1alpha1.ZimRoom,
 			if err := sleep(ctx, moment); err != nil {
 				return err
 			}
-			return w.kube.Create(ctx, room)
+			return act(ctx, room)
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("creating ZimRooms: %w", err)
-	}
-	return nil
+	return group.Wait()
 }
 
 // absencesOf returns how many seconds each room was absent after each of its ends. One that is still absent counts as
@@ -99,7 +100,10 @@ func (b *bench) measureDestroyed(ctx context.Context, _ int) (result outcome, er
 		if err := sleep(ctx, max(2*size.interval, 6*time.Second)); err != nil {
 			return err
 		}
-		if err := w.destroyAtRandom(ctx, rooms, size.interval); err != nil {
+		destroy := func(ctx context.Context, room *zimv1alpha1.ZimRoom) error {
+			return w.simulator.destroy(ctx, appID, room.Spec.ID)
+		}
+		if err := atRandom(ctx, rooms, size.interval, destroy); err != nil {
 			return err
 		}
 		if err := sleep(ctx, size.interval+2*time.Second); err != nil {
@@ -118,19 +122,4 @@ func (b *bench) measureDestroyed(ctx context.Context, _ int) (result outcome, er
 		return nil
 	})
 	return result, err
-}
-
-// destroyAtRandom makes rooms vanish at random moments of a while.
-func (w *world) destroyAtRandom(ctx context.Context, rooms []*zimv1alpha1.ZimRoom, over time.Duration) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, room := range rooms {
-		moment := time.Duration(rand.Int64N(int64(over))) //nolint:gosec // No secret depends on it.
-		group.Go(func() error {
-			if err := sleep(ctx, moment); err != nil {
-				return err
-			}
-			return w.simulator.destroy(ctx, appID, room.Spec.ID)
-		})
-	}
-	return group.Wait()
 }
