@@ -38,7 +38,8 @@ var (
 	atQuota = plan{
 		callsPerSecond: 20, requestsPerSecond: 20, latency: 30 * time.Millisecond, jitter: 20 * time.Millisecond,
 	}
-	withoutQuota = plan{callsPerSecond: -1, requestsPerSecond: 10000}
+	withoutQuota   = plan{callsPerSecond: -1, requestsPerSecond: 10000}
+	bareController = plan{callsPerSecond: -1, bare: true}
 )
 
 // world is a control plane, a simulator and a manager, all fresh, so that no row disturbs another.
