@@ -41,9 +41,9 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
-// gcPercent is half of Go's default, unless GOGC says otherwise: with 10,000 ZimRooms most of the manager's memory
-// would be garbage that waits to be collected, and the manager has little else to do.
-const gcPercent = 50
+// gcPercent is below Go's default, unless GOGC says otherwise: with 10,000 ZimRooms most of the manager's memory would
+// be garbage that waits to be collected, and the manager has little else to do.
+const gcPercent = 75
 
 func main() {
 	if err := run(); err != nil {

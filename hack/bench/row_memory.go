@@ -21,8 +21,7 @@ func (b *bench) measureMemory(ctx context.Context, _ int) (result outcome, err e
 		if err != nil {
 			return err
 		}
-		w.manager.stop()
-		if err := w.startManager(ctx); err != nil {
+		if err := w.restart(ctx); err != nil {
 			return err
 		}
 		restarted, err := w.rest(ctx, size.rest)

@@ -15,8 +15,8 @@ import (
 // restartInterval is so long that hardly any slot comes while somebody looks.
 const restartInterval = 24 * time.Hour
 
-// measureRestart has the manager restarted with Ready rooms: once to see that it leaves them alone, and once to see how
-// soon it serves a new one.
+// measureRestart has things happen that concern all of many Ready rooms, the manager's restart among them, to see that
+// it leaves the rooms alone; then it restarts the manager once more, to see how soon it serves a new room.
 func (b *bench) measureRestart(ctx context.Context, _ int) (result outcome, err error) {
 	size := b.restart
 	err = b.inWorld(ctx, withoutQuota, func(ctx context.Context, w *world) error {
@@ -27,8 +27,18 @@ func (b *bench) measureRestart(ctx context.Context, _ int) (result outcome, err 
 		if err := w.limitCalls(ctx, atQuota.requestsPerSecond); err != nil {
 			return err
 		}
-		if err := result.watchRestart(ctx, w, rooms, size.window); err != nil {
-			return err
+		storms := []struct {
+			name   string
+			happen func(context.Context) error
+		}{
+			{"restart", w.restart},
+			{"Secret rotated", w.rotateSecret},
+			{"ZimApp edited", func(ctx context.Context) error { return w.limitCalls(ctx, atQuota.requestsPerSecond-1) }},
+		}
+		for _, storm := range storms {
+			if err := result.watchStorm(ctx, w, rooms, size.window, storm.name, storm.happen); err != nil {
+				return err
+			}
 		}
 		seconds, err := w.restartWithNewRoom(ctx)
 		if err != nil {
@@ -40,11 +50,17 @@ func (b *bench) measureRestart(ctx context.Context, _ int) (result outcome, err 
 	return result, err
 }
 
-// watchRestart counts calls and writes from the start of the manager on.
-func (o *outcome) watchRestart(
-	ctx context.Context, w *world, rooms []*zimv1alpha1.ZimRoom, window time.Duration,
-) error {
+// restart stops the manager and starts it again.
+func (w *world) restart(ctx context.Context) error {
 	w.manager.stop()
+	return w.startManager(ctx)
+}
+
+// watchStorm counts calls and writes for rooms, from something on that concerns all of them.
+func (o *outcome) watchStorm(
+	ctx context.Context, w *world, rooms []*zimv1alpha1.ZimRoom, window time.Duration,
+	name string, happen func(context.Context) error,
+) error {
 	if err := w.simulator.forget(ctx); err != nil {
 		return err
 	}
@@ -52,10 +68,11 @@ func (o *outcome) watchRestart(
 	if err != nil {
 		return err
 	}
-	if err := w.startManager(ctx); err != nil {
-		return err
+	start := time.Now()
+	end := start.Add(window)
+	if err := happen(ctx); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	end := w.manager.started.Add(window)
 	if err := sleep(ctx, time.Until(end)); err != nil {
 		return err
 	}
@@ -67,14 +84,14 @@ func (o *outcome) watchRestart(
 	if err != nil {
 		return err
 	}
-	due := dueIn(rooms, w.manager.started, end)
-	unasked := calls.where(func(c *zimsim.Call) bool { return !due[c.RoomID] })
-	within := fmt.Sprintf(", first %s", window)
-	o.add("ZIM calls"+within+", slots excepted", "", float64(len(unasked)), none())
-	o.add("slots"+within, "", float64(len(due)), nil)
+	due := dueIn(rooms, start, end)
+	unasked := calls.where(func(c *zimsim.Call) bool { return c.RoomID != "" && !due[c.RoomID] })
+	within := fmt.Sprintf("%s, %s: ", name, window)
+	o.add(within+"ZIM calls for rooms, slots excepted", "", float64(len(unasked)), none())
+	o.add(within+"slots", "", float64(len(due)), nil)
 	added := after.since(before)
-	o.add("Kubernetes writes to ZimRooms"+within, "", float64(added.total(zimRooms)), none())
-	o.add("Kubernetes writes to the ZimApp"+within, "", float64(added.total(zimApps)), nil)
+	o.add(within+"Kubernetes writes to ZimRooms", "", float64(added.total(zimRooms)), none())
+	o.add(within+"Kubernetes writes to the ZimApp", "", float64(added.total(zimApps)), nil)
 	return nil
 }
 
@@ -105,8 +122,7 @@ func slotAfter(moment time.Time, uid types.UID, interval time.Duration) time.Tim
 // CreateRoom arrived.
 func (w *world) restartWithNewRoom(ctx context.Context) (float64, error) {
 	const limit = 2 * time.Minute
-	w.manager.stop()
-	if err := w.startManager(ctx); err != nil {
+	if err := w.restart(ctx); err != nil {
 		return 0, err
 	}
 	room := newRoom("newcomer")

@@ -112,7 +112,10 @@ func ofApp(id uint32) url.Values {
 
 // setQuota sets the calls a second that an account may send; negative: as many as it likes.
 func (s *simulator) setQuota(ctx context.Context, id uint32, callsPerSecond int) error {
-	app := zimsim.App{AppID: id, ServerSecret: serverSecret, CallsPerSecond: callsPerSecond}
+	return s.setApp(ctx, zimsim.App{AppID: id, ServerSecret: serverSecret, CallsPerSecond: callsPerSecond})
+}
+
+func (s *simulator) setApp(ctx context.Context, app zimsim.App) error {
 	return s.do(ctx, http.MethodPut, "/apps", nil, app, nil)
 }
 

@@ -67,7 +67,7 @@ var fullSizes = sizes{
 	memory:     memorySize{rooms: 10000, rest: 30 * time.Second},
 	deaths:     deathsSize{rooms: 30, delay: 10 * time.Second, window: time.Minute},
 	destroyed:  destroyedSize{rooms: 30, interval: 10 * time.Second},
-	outage:     outageSize{rooms: 500, interval: 30 * time.Second, down: 20 * time.Second, after: 30 * time.Second},
+	outage:     outageSize{rooms: 10000, interval: time.Minute, down: 3 * time.Minute, after: time.Minute},
 }
 
 // quickSizes show whether everything works, and about how well.

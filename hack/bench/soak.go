@@ -23,8 +23,8 @@ const (
 	// soakInterval makes verification ask for more than its share: two calls for each room with attributes.
 	soakInterval = 30 * time.Second
 	// soakPause is how long one round of changes takes. Each creates a room, deletes one and edits one: five calls, so
-	// that changes and verification together would use all of the quota.
-	soakPause = 500 * time.Millisecond
+	// that changes and verification together ask for more than the quota.
+	soakPause = 400 * time.Millisecond
 	// soakSample is how often the memory is looked at.
 	soakSample = 10 * time.Second
 	// soakFaults is the share of calls that go wrong.

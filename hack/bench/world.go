@@ -11,12 +11,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 // plan says how a world is to be.
@@ -181,6 +183,21 @@ func (w *world) limitCalls(ctx context.Context, callsPerSecond int32) error {
 		return err
 	}
 	return w.simulator.setQuota(ctx, appID, int(callsPerSecond))
+}
+
+// rotateSecret has the account get another ServerSecret, at ZIM and then in Kubernetes.
+func (w *world) rotateSecret(ctx context.Context) error {
+	const fresh = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+	err := w.simulator.setApp(ctx, zimsim.App{
+		AppID: appID, ServerSecret: fresh, CallsPerSecond: int(atQuota.requestsPerSecond),
+	})
+	if err != nil {
+		return err
+	}
+	secret := &corev1.Secret{}
+	secret.Namespace, secret.Name = namespace, secretName
+	patch := fmt.Appendf(nil, `{"stringData":{%q:%q}}`, secretKey, fresh)
+	return w.kube.Patch(ctx, secret, client.RawPatch(types.MergePatchType, patch))
 }
 
 // managerLog returns what the manager has said; for errors.
