@@ -137,11 +137,12 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), o.OperatorNamespace); err != nil {
 		return err
 	}
+	observer := metrics.NewObserver(crmetrics.Registry)
 	operator := controllers.New(controllers.Options{
 		Client:            manager.GetClient(),
 		LiveReader:        manager.GetAPIReader(),
 		Recorder:          manager.GetEventRecorder("zim-operator"),
-		NewClient:         clientFactory(),
+		NewClient:         clientFactory(observer),
 		OperatorNamespace: o.OperatorNamespace,
 		Endpoints: controllers.EndpointPolicy{
 			AllowedHosts:  o.AllowedEndpointHosts(),
@@ -150,11 +151,12 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 		WatchedNamespaces:       o.Namespaces(),
 		VerifyInterval:          o.VerifyInterval,
 		MaxConcurrentReconciles: o.ConcurrentReconciles,
+		Observer:                observer,
 	})
 	if err := operator.SetupWithManager(manager); err != nil {
 		return err
 	}
-	metrics.RegisterAccounts(crmetrics.Registry, operator.Accounts)
+	metrics.RegisterState(crmetrics.Registry, manager.Elected(), operator.State)
 	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("cache", startup.Ready(manager.GetCache())))
 }
@@ -168,9 +170,9 @@ func needs(o options.Options) startup.Needs {
 	return needs
 }
 
-// clientFactory is the one place that builds clients of ZIM. They share connections and metrics.
-func clientFactory() controllers.ClientFactory {
-	httpClient, observer := zim.NewHTTPClient(), metrics.NewCallObserver(crmetrics.Registry)
+// clientFactory is the one place that builds clients of ZIM. They share connections and observers.
+func clientFactory(observer zim.Observer) controllers.ClientFactory {
+	httpClient, observers := zim.NewHTTPClient(), zim.Observers{observer, controllers.CallLog{}}
 	return func(endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter) (*zim.Client, error) {
 		return zim.NewClient(zim.Config{
 			Endpoint:     endpoint,
@@ -178,7 +180,7 @@ func clientFactory() controllers.ClientFactory {
 			ServerSecret: serverSecret,
 			HTTPClient:   httpClient,
 			Limiter:      limiter,
-			Observer:     observer,
+			Observer:     observers,
 			UserAgent:    version.UserAgent(),
 		})
 	}

@@ -59,6 +59,8 @@ type appRegistry struct {
 	changed func(name types.NamespacedName, claims bool)
 	// frozen asks for a pass over the ZimApp.
 	frozen func(...reconcile.Request)
+	// gone is called, with the lock, when no ZimApp names an account any more.
+	gone func(zim.Account)
 }
 
 func newAppRegistry(
@@ -69,6 +71,7 @@ func newAppRegistry(
 		limiters: map[zim.Account]*zim.Limiter{},
 		changed:  changed,
 		frozen:   frozen,
+		gone:     func(zim.Account) {},
 	}
 }
 
@@ -86,7 +89,7 @@ func (r *appRegistry) put(next *app) {
 	r.apps[next.name] = next
 	r.setRates(next.account)
 	if previous != nil && previous.account != next.account {
-		r.setRates(previous.account)
+		r.left(previous.account)
 	}
 	r.mu.Unlock()
 	claims := previous == nil || previous.revision != next.revision || previous.accepted != next.accepted
@@ -101,7 +104,7 @@ func (r *appRegistry) remove(name types.NamespacedName) {
 	previous := r.apps[name]
 	delete(r.apps, name)
 	if previous != nil {
-		r.setRates(previous.account)
+		r.left(previous.account)
 	}
 	r.mu.Unlock()
 	if previous != nil {
@@ -175,6 +178,17 @@ func (r *appRegistry) paces() map[zim.Account]zim.Pace {
 		}
 	}
 	return paces
+}
+
+// left draws the consequences for an account that a ZimApp does not name any more. It needs the lock.
+func (r *appRegistry) left(account zim.Account) {
+	r.setRates(account)
+	for _, app := range r.apps {
+		if app.account == account {
+			return
+		}
+	}
+	r.gone(account)
 }
 
 // setRates needs the lock.

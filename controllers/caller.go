@@ -96,8 +96,7 @@ func notOffered(action zim.Action) error {
 	return &zim.Error{Action: action, Class: zim.ClassNotOffered, Code: zim.CodeNotOffered}
 }
 
-// note draws the consequences of a failed call that concern more than its room, and logs the request id that the
-// vendor's support asks for.
+// note draws the consequences of a failed call that concern more than its room.
 func (c *caller) note(ctx context.Context, err error) error {
 	if c.app.failures > 0 && (err == nil || zim.ClassOf(err) == zim.ClassRoomExists) {
 		c.registry.thaw(c.app.name, c.app.client)
@@ -109,13 +108,9 @@ func (c *caller) note(ctx context.Context, err error) error {
 	if !ok || failed.Class == zim.ClassRoomExists {
 		return err
 	}
-	level := 1
-	if !zim.Documented(failed.Code) {
-		level = 0 // Somebody should tell what it means.
-	}
-	ctrl.LoggerFrom(ctx).V(level).Info("Got no success from ZIM", "action", failed.Action, "code", int(failed.Code),
-		"class", failed.Class, "failure", failed.Failure, "requestID", failed.RequestID)
 	switch {
+	case failed.Failure == zim.FailureNoTurn: // It was not sent, so nobody else logs it.
+		ctrl.LoggerFrom(ctx).V(1).Info("Got no turn to call ZIM", "action", failed.Action)
 	case failed.Class == zim.ClassNotOffered:
 		c.memory.holdBack(c.app.account, failed.Action)
 	case causes[failed.Class].freezes:

@@ -27,6 +27,7 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 	case isCurrent(p.room) && handled:
 		if memory.nextLook.IsZero() {
 			memory.nextLook = r.nextLook(p, now)
+			memory.noteDue()
 			r.noteWorkload(p, now)
 		}
 		return r.lookErrand(p, now), isPast(memory.nextLook, now)
@@ -105,6 +106,12 @@ func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 		memory.nextLook = r.nextLook(p, now)
 	default:
 		memory.nextLook = time.Time{} // Whatever changes the matter makes it due.
+	}
+	switch {
+	case result.seen:
+		memory.noteDue()
+	case !result.silent && !isUnverified(p.room):
+		memory.due.Store(nil) // There is more to do than to look, or nothing: the conditions say so.
 	}
 	r.noteWorkload(p, now)
 }

@@ -158,6 +158,7 @@ func (p *pass) recordCreated(request zim.CreateRoomRequest, attributeSeq int, at
 	case before != nil:
 		record.Recreations = before.Recreations + 1
 		p.recreated = true
+		p.destroyed = before.CreatedTime != nil && at.Sub(before.CreatedTime.Time) < before.DestroyDelay.Duration
 	}
 	p.room.Status.Room = record
 	p.missing = false

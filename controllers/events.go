@@ -72,22 +72,27 @@ var eventNotes = map[string]string{
 
 // emitEvents tells of what changed in a pass.
 func (r *ZimRoomReconciler) emitEvents(ctx context.Context, p *pass) {
+	log := ctrl.LoggerFrom(ctx).WithValues("roomID", p.room.Spec.ID)
 	if p.recreated {
-		ctrl.LoggerFrom(ctx).Info("Created a missing room again", "roomID", p.room.Spec.ID)
+		r.observer.ObserveRecreation(p.app.account, p.destroyed)
+		log.Info("Created a missing room again", "destroyedByOthers", p.destroyed)
 		r.emit(p.room, corev1.EventTypeWarning, eventRoomRecreated, actionReconcile)
 	}
 	if p.replaced {
-		ctrl.LoggerFrom(ctx).Info("Replaced the room", "roomID", p.room.Spec.ID)
+		log.Info("Replaced the room")
 		r.emit(p.room, corev1.EventTypeNormal, eventReplaced, actionReconcile)
 	}
 	if p.replacedByOthers {
+		log.Info("Found the room created by others")
 		r.emit(p.room, corev1.EventTypeWarning, eventReplacedByOthers, actionReconcile)
 	}
 	if p.attributesMended && isCurrent(p.base) {
+		log.Info("Restored attributes")
 		r.emit(p.room, corev1.EventTypeNormal, eventAttributesMended, actionReconcile)
 	}
 	if reason, changed := readyTransition(p.base.Status.Conditions, p.room.Status.Conditions); changed {
-		ctrl.LoggerFrom(ctx).Info("Changed Ready", "reason", reason, "roomID", p.room.Spec.ID)
+		status, _ := readyLabels(p.room.Status.Conditions)
+		log.Info("Changed Ready", "status", status, "reason", reason, "was", readyReason(p.base))
 		r.emit(p.room, eventTypeOf(p.room.Status.Conditions), reason, actionReconcile)
 	}
 }

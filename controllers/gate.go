@@ -29,6 +29,8 @@ type gate struct {
 	// pace is what the limiter of an account does at present.
 	pace    func(zim.Account) zim.Pace
 	workers int
+	// observer learns how long objects waited.
+	observer Observer
 
 	mu    sync.Mutex
 	lines map[zim.Account]*line
@@ -40,12 +42,13 @@ type gate struct {
 
 func newGate(workers int, wake func(...reconcile.Request), pace func(zim.Account) zim.Pace) *gate {
 	return &gate{
-		wake:    wake,
-		pace:    pace,
-		workers: workers,
-		lines:   map[zim.Account]*line{},
-		waiting: map[reconcile.Request]*waiter{},
-		places:  map[reconcile.Request]*line{},
+		wake:     wake,
+		pace:     pace,
+		workers:  workers,
+		observer: noObserver{},
+		lines:    map[zim.Account]*line{},
+		waiting:  map[reconcile.Request]*waiter{},
+		places:   map[reconcile.Request]*line{},
 	}
 }
 
@@ -133,14 +136,15 @@ func (g *gate) free(request reconcile.Request) {
 func (g *gate) fill(here reconcile.Request) {
 	now := time.Now()
 	for account, queue := range g.lines {
-		g.fillFrom(queue, g.pace(account), here, now)
+		g.fillFrom(account, queue, here, now)
 		if queue.taken == 0 && queue.isEmpty() && queue.timeouts == 0 && now.After(queue.nextVerification) {
 			delete(g.lines, account)
 		}
 	}
 }
 
-func (g *gate) fillFrom(queue *line, pace zim.Pace, here reconcile.Request, now time.Time) {
+func (g *gate) fillFrom(account zim.Account, queue *line, here reconcile.Request, now time.Time) {
+	pace := g.pace(account)
 	verificationRate := pace.Present * verificationShare
 	if verificationRate <= 0 {
 		verificationRate = 1 // Nobody speaks for the account any more: its objects are to find that out.
@@ -154,6 +158,7 @@ func (g *gate) fillFrom(queue *line, pace zim.Pace, here reconcile.Request, now 
 		delete(g.waiting, next.request)
 		g.places[next.request] = queue
 		queue.taken++
+		g.observer.ObserveTurn(account, laneNames[next.lane], now.Sub(next.since))
 		if next.request != here {
 			g.wake(next.request)
 		}

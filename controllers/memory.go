@@ -19,6 +19,8 @@ type roomMemory struct {
 	tried attempt
 	// nextLook is when the next call is due; zero if none is planned.
 	nextLook time.Time
+	// due is the look that nobody asked for and that has had no answer yet; nil if none is planned.
+	due atomic.Pointer[dueLook]
 	// coolUntil is when ZIM may be asked about this room again, whatever happens: it has a frequency limit of its own.
 	coolUntil time.Time
 	// account is where the room lives or is to live, demand what it asks of it.
@@ -41,6 +43,21 @@ type roomMemory struct {
 	lostCreate *lostCreate
 	// written is the object as the operator last wrote it, until the cache has caught up. Events of the cache drop it.
 	written atomic.Pointer[zimv1alpha1.ZimRoom]
+}
+
+// dueLook is when a look at a room of an account is due. Unlike nextLook it stays as it is while the look fails.
+type dueLook struct {
+	account zim.Account
+	at      time.Time
+}
+
+// noteDue makes nextLook the look that is due; none if that is zero.
+func (m *roomMemory) noteDue() {
+	if m.nextLook.IsZero() {
+		m.due.Store(nil)
+		return
+	}
+	m.due.Store(&dueLook{account: m.account, at: m.nextLook})
 }
 
 // attempt is what can make a pass try again before its backoff is over.
@@ -124,6 +141,19 @@ func (m *memories) get(name types.NamespacedName) *roomMemory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.rooms[name]
+}
+
+// oldestDue returns for how long the look of each account is due that is due for longest.
+func (m *memories) oldestDue(now time.Time) map[zim.Account]time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	oldest := map[zim.Account]time.Duration{}
+	for _, memory := range m.rooms {
+		if look := memory.due.Load(); look != nil {
+			oldest[look.account] = max(oldest[look.account], now.Sub(look.at))
+		}
+	}
+	return oldest
 }
 
 // lastWritten returns a ZimRoom as the operator last wrote it; nil if the cache has that, or something newer. It is to

@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
-	"github.com/zim-operator/zim-operator/internal/metrics"
 )
 
 // passTimeout bounds one pass: some calls of ten seconds each, and waiting for their turns.
@@ -48,6 +47,8 @@ type Options struct {
 	MaxConcurrentReconciles int
 	// Clock tells the time. Nil: the real one.
 	Clock clock.PassiveClock
+	// Observer learns what the passes come to. Nil: nobody does.
+	Observer Observer
 }
 
 // Controllers are the reconcilers of both kinds, and what they share.
@@ -67,11 +68,15 @@ func New(options Options) *Controllers {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
+	if options.Observer == nil {
+		options.Observer = noObserver{}
+	}
 	if len(options.WatchedNamespaces) > 0 {
 		options.Client = liveNamespaces{Client: options.Client, live: options.LiveReader}
 	}
 	c := &Controllers{options: options, wakeApps: newWaker(), wakeRooms: newWaker()}
 	registry := newAppRegistry(c.appChanged, c.wakeApps.wake)
+	registry.gone = options.Observer.Forget
 	load := newWorkload()
 	c.pressure = newQuotaPressure(options.Clock, registry, load)
 	recorder := newThriftyRecorder(options.Recorder)
@@ -89,6 +94,7 @@ func New(options Options) *Controllers {
 		Client:         options.Client,
 		liveReader:     options.LiveReader,
 		recorder:       recorder,
+		observer:       options.Observer,
 		clock:          options.Clock,
 		verifyInterval: options.VerifyInterval,
 		apps: &appResolver{
@@ -102,6 +108,7 @@ func New(options Options) *Controllers {
 		quota:    newRoomQuota(c.wakeRooms.wake),
 		memories: newMemories(),
 	}
+	c.Rooms.gate.observer = options.Observer
 	return c
 }
 
@@ -161,20 +168,4 @@ func (c *Controllers) controllerOptions() controller.Options {
 // kubernetesBackoff is for passes that fail at the API server; waiting for ZIM is planned by the passes themselves.
 func kubernetesBackoff() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, time.Minute)
-}
-
-// Accounts returns how the quota of each account is used at present, for metrics.
-func (c *Controllers) Accounts() []metrics.Account {
-	now := c.options.Clock.Now()
-	var accounts []metrics.Account
-	for account, pace := range c.Rooms.registry.paces() {
-		waiting := map[string]int{}
-		for lane, count := range c.Rooms.gate.counts(account) {
-			waiting[laneNames[lane]] = count
-		}
-		accounts = append(accounts, metrics.Account{
-			Account: account, Pace: pace, Stretch: c.Rooms.workload.stretch(account, steadyRate(pace, now)), Waiting: waiting,
-		})
-	}
-	return accounts
 }

@@ -85,15 +85,21 @@ func (w *workload) add(asks demand, sign int64) {
 // stretch returns how many times longer than declared the intervals of an account's rooms are, so that verification
 // takes no more than its share of so many calls a second: at least 1.
 func (w *workload) stretch(account zim.Account, rate float64) float64 {
-	w.mu.Lock()
-	sum := w.accounts[account]
-	w.mu.Unlock()
-	const secondsOfDay = 24 * 60 * 60
-	verification, deaths := float64(sum.verification)/secondsOfDay, float64(sum.deaths)/secondsOfDay
+	verification, deaths := w.asked(account)
 	share := min(rate-deaths, rate*verificationShare)
 	share = max(share, rate*leastVerificationShare)
 	if share <= 0 || verification <= share {
 		return 1
 	}
 	return math.Ceil(verification/share*stretchSteps) / stretchSteps
+}
+
+// asked returns the calls a second that an account's rooms ask for at the intervals that they declare, and those for
+// creating rooms again that nobody enters.
+func (w *workload) asked(account zim.Account) (verification, deaths float64) {
+	const secondsOfDay = 24 * 60 * 60
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sum := w.accounts[account]
+	return float64(sum.verification) / secondsOfDay, float64(sum.deaths) / secondsOfDay
 }

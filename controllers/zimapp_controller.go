@@ -234,7 +234,8 @@ func (r *ZimAppReconciler) writeStatus(
 		return fmt.Errorf("writing status: %w", err)
 	}
 	if reason, changed := readyTransition(p.base.Status.Conditions, p.object.Status.Conditions); changed {
-		ctrl.LoggerFrom(ctx).Info("Changed Ready", "reason", reason)
+		status, _ := readyLabels(p.object.Status.Conditions)
+		ctrl.LoggerFrom(ctx).Info("Changed Ready", "status", status, "reason", reason)
 		r.recorder.Eventf(p.object, nil, eventTypeOf(p.object.Status.Conditions), reason, actionReconcile,
 			eventNotes[reason])
 	}

@@ -27,6 +27,7 @@ type ZimRoomReconciler struct {
 	// liveReader reads from the API server, not from the cache.
 	liveReader client.Reader
 	recorder   events.EventRecorder
+	observer   Observer
 	clock      clock.PassiveClock
 	// verifyInterval is how often a room without spec.interval is verified.
 	verifyInterval time.Duration
@@ -71,6 +72,8 @@ type pass struct {
 	maybeCreated *lostCreate
 	// recreated, replaced, replacedByOthers and attributesMended are findings that deserve an event.
 	recreated, replaced, replacedByOthers, attributesMended bool
+	// destroyed: the room that was recreated was too young to have died of emptiness.
+	destroyed bool
 }
 
 // Reconcile makes one pass over a ZimRoom.
@@ -90,6 +93,7 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	p := r.newPass(request, newest(cached, written), visit)
 	if !p.room.DeletionTimestamp.IsZero() {
 		r.ask(p, demand{})
+		p.memory.due.Store(nil)
 		return r.reconcileDelete(ctx, p)
 	}
 	if p.room.Spec.Suspend {

@@ -55,19 +55,18 @@ func parseSuccess(text []byte, answer any) bool {
 }
 
 // evaluate judges an answer. But for 429, ZIM's own code counts more than the HTTP status, which its pages do not
-// mention; and there is no 0 without 200.
-func evaluate(action Action, status int, text []byte, answer any) *Error {
+// mention; and there is no 0 without 200. The request id is that of any answer of ZIM.
+func evaluate(action Action, status int, text []byte, answer any) (requestID string, failure *Error) {
 	head, isZIM := parseEnvelope(text)
 	if isZIM && head.code == CodeOK && status == http.StatusOK && parseSuccess(text, answer) {
-		return nil
+		return head.requestID, nil
 	}
-	failure := &Error{Action: action, Class: ClassTransient, HTTPStatus: status, MaybeDone: true}
+	failure = &Error{Action: action, Class: ClassTransient, HTTPStatus: status, MaybeDone: true}
 	switch {
 	case status == http.StatusTooManyRequests:
 		failure.Class, failure.Failure, failure.MaybeDone = ClassThrottled, FailureHTTPStatus, false
 	case isZIM && head.code != CodeOK:
 		failure.Code, failure.Class, failure.MaybeDone = head.code, Classify(action, head.code), false
-		failure.RequestID = head.requestID
 		if answer != nil && failure.Class != ClassAuth {
 			// A refusal may carry details, such as the keys of attributes. Without them it is still a refusal. One of the
 			// signature has none, and its call is sent again: nothing may be left of the first answer.
@@ -80,7 +79,7 @@ func evaluate(action Action, status int, text []byte, answer any) *Error {
 	default:
 		failure.Failure = FailureNotJSON
 	}
-	return failure
+	return head.requestID, failure
 }
 
 // cleanRequestID keeps only what a request id can look like, so that no server can write into the log through it, and

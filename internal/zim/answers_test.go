@@ -23,6 +23,12 @@ func httpFailure(status int, class zim.Class, maybeDone bool) zim.Error {
 	return zim.Error{Class: class, Failure: zim.FailureHTTPStatus, HTTPStatus: status, MaybeDone: maybeDone}
 }
 
+// named is a failure whose answer has a request id all the same.
+func named(failure zim.Error, requestID string) zim.Error {
+	failure.RequestID = requestID
+	return failure
+}
+
 // notZIM is the error of an answer that ZIM can't have given.
 var notZIM = zim.Error{
 	Class: zim.ClassTransient, Failure: zim.FailureNotJSON, HTTPStatus: http.StatusOK, MaybeDone: true,
@@ -44,10 +50,10 @@ var answerFailures = map[string]failure{
 		want:  zim.Error{Class: zim.ClassRoomExists, Code: zim.CodeRoomExists, HTTPStatus: 500, RequestID: "7"},
 	},
 	"500 with success": {
-		stage: serving(answering(500, success)), want: httpFailure(500, zim.ClassTransient, true),
+		stage: serving(answering(500, success)), want: named(httpFailure(500, zim.ClassTransient, true), successID),
 	},
 	"201 with success": {
-		stage: serving(answering(201, success)), want: httpFailure(201, zim.ClassTransient, true),
+		stage: serving(answering(201, success)), want: named(httpFailure(201, zim.ClassTransient, true), successID),
 	},
 	"204": {
 		stage: serving(answering(204, "")), want: httpFailure(204, zim.ClassTransient, true),
@@ -62,10 +68,10 @@ var answerFailures = map[string]failure{
 		stage: serving(answering(429, errorPage)), want: httpFailure(429, zim.ClassThrottled, false),
 	},
 	"429 with a code": {
-		stage: serving(answering(429, exists)), want: httpFailure(429, zim.ClassThrottled, false),
+		stage: serving(answering(429, exists)), want: named(httpFailure(429, zim.ClassThrottled, false), "7"),
 	},
 	"429 with success": {
-		stage: serving(answering(429, success)), want: httpFailure(429, zim.ClassThrottled, false),
+		stage: serving(answering(429, success)), want: named(httpFailure(429, zim.ClassThrottled, false), successID),
 	},
 	"a code at its action that is success at another": {
 		stage: serving(answering(200, `{"Code":660300008}`)),
@@ -168,7 +174,7 @@ var jsonFailures = func() map[string]failure {
 	}
 	// Whoever takes such a room for empty destroys it with people in it.
 	for name, body := range map[string]string{
-		"no member count":            success,
+		"no member count":            `{"Code":0}`,
 		"null for a member count":    `{"Code":0,"Count":null}`,
 		"negative member count":      `{"Code":0,"Count":-1}`,
 		"count below the list":       `{"Code":0,"Count":0,"UserList":[{"UserId":"a"}]}`,

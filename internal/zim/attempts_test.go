@@ -256,6 +256,21 @@ func TestFrequencyLimitsSlowTheAccountDown(t *testing.T) {
 	}
 }
 
+// Each call can be found at the vendor's, those that succeed too.
+func TestObserverLearnsTheRequestID(t *testing.T) {
+	w, observed := newWire(t), &calls{}
+	client := newClient(t, newServer(t, answering(http.StatusOK, success)).URL, w.client, func(config *zim.Config) {
+		config.Observer = zim.Observers{observed, observed}
+	})
+	if err := client.DestroyRoom(t.Context(), "room"); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range observed.all() {
+		equal(t, "request id", call.RequestID, successID)
+	}
+	equal(t, "number of observations", len(observed.all()), 2)
+}
+
 func TestObserverLearnsHowLongACallWaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		httpClient, observed := zim.NewHTTPClient(), &calls{}

@@ -24,6 +24,8 @@ type Call struct {
 	Class   Class
 	// Duration is the time from sending to the end of the answer, Waited that for the turn before.
 	Duration, Waited time.Duration
+	// RequestID is what ZIM calls the call, for the vendor's support; empty if no answer of ZIM came.
+	RequestID string
 	// Documented is false for a code that is not in the table.
 	Documented bool
 }
@@ -31,6 +33,16 @@ type Call struct {
 // Observer learns of every call. It must be safe for concurrent use.
 type Observer interface {
 	ObserveCall(ctx context.Context, call Call)
+}
+
+// Observers are told one after the other.
+type Observers []Observer
+
+// ObserveCall implements Observer.
+func (o Observers) ObserveCall(ctx context.Context, call Call) {
+	for _, observer := range o {
+		observer.ObserveCall(ctx, call)
+	}
 }
 
 // Config is what a Client needs. Unless said otherwise a field is required.
@@ -119,9 +131,10 @@ func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
 		return &Error{Action: call.action, Class: ClassTransient, Failure: FailureNoTurn, cause: err}
 	}
 	sent := time.Now()
-	failure := c.send(ctx, call, answer)
+	requestID, failure := c.send(ctx, call, answer)
 	c.observe(ctx, failure, Call{
-		Account: c.account, Action: call.action, Waited: sent.Sub(asked), Duration: time.Since(sent),
+		Account: c.account, Action: call.action, RequestID: requestID,
+		Waited: sent.Sub(asked), Duration: time.Since(sent),
 	})
 	if failure == nil || failure.Class == ClassOK {
 		return nil
@@ -154,27 +167,29 @@ func (c *Client) observe(ctx context.Context, failure *Error, call Call) {
 }
 
 // send returns nil for the answer 0, and an Error for everything else, codes that mean success for the action included.
-func (c *Client) send(ctx context.Context, call apiCall, answer any) *Error {
+// The request id is that of any answer of ZIM.
+func (c *Client) send(ctx context.Context, call apiCall, answer any) (requestID string, failure *Error) {
 	signed := c.sign()
 	var delivered delivery
 	request, err := c.newRequest(delivered.follow(ctx), call, signed)
 	if err != nil {
-		return &Error{Action: call.action, Class: ClassTransient, Failure: FailureConnection}
+		return "", &Error{Action: call.action, Class: ClassTransient, Failure: FailureConnection}
 	}
 	response, err := c.config.HTTPClient.Do(request)
 	if err != nil {
-		return transportError(ctx, call.action, err, delivered.mayHaveArrived())
+		return "", transportError(ctx, call.action, err, delivered.mayHaveArrived())
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
-		return transportError(ctx, call.action, err, true)
+		return "", transportError(ctx, call.action, err, true)
 	}
-	failure := evaluate(call.action, response.StatusCode, text, answer)
+	requestID, failure = evaluate(call.action, response.StatusCode, text, answer)
+	requestID = cleanRequestID(requestID, signed)
 	if failure != nil {
-		failure.RequestID = cleanRequestID(failure.RequestID, signed)
+		failure.RequestID = requestID
 	}
-	return failure
+	return requestID, failure
 }
 
 // newRequest returns a signed call. Its errors are never shown: they would hold the URL.

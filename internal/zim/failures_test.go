@@ -87,7 +87,7 @@ func fail(t *testing.T, tc failure) {
 		call.Duration, call.Waited = 0, 0
 		equal(t, "observed call", call, zim.Call{
 			Account: client.Account(), Action: action, Code: tc.want.Code, Failure: tc.want.Failure, Class: tc.want.Class,
-			Documented: zim.Documented(tc.want.Code),
+			Documented: zim.Documented(tc.want.Code), RequestID: tc.want.RequestID,
 		})
 	}
 	s.after()

@@ -17,7 +17,10 @@ import (
 // commonParameters are in the query of every call: https://www.zegocloud.com/docs/zim-server/accessing-server-apis
 var commonParameters = []string{"Action", "AppId", "Signature", "SignatureNonce", "SignatureVersion", "Timestamp"}
 
-const success = `{"Code":0,"Message":"success","RequestId":"343649807833778782"}`
+const (
+	success   = `{"Code":0,"Message":"success","RequestId":"` + successID + `"}`
+	successID = "343649807833778782"
+)
 
 // sendTo performs a call against a server that answers success to everything, and returns what was sent.
 func sendTo(t *testing.T, call func(*zim.Client) error, changes ...func(*zim.Config)) sentRequest {
