@@ -39,6 +39,10 @@ help: ## Show this list.
 demo: build ## Run the operator against a simulator of ZIM, with a Kubernetes API server of its own, and tell what happens.
 	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/demo
 
+.PHONY: observe
+observe: build ## Run the demo's manager under Prometheus (which must be installed), and see each alert fire and end.
+	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/demo observe </dev/null
+
 .PHONY: simulator
 simulator: ## Run the simulator of ZIM (flags in ARGS; see hack/zimsim/README.md).
 	go run ./hack/zimsim $(ARGS)
@@ -94,7 +98,7 @@ generate: ## Generate deep copies, CRDs, RBAC and the chart's copies of them.
 	cp config/crd/bases/*.yaml $(chart)/crds/
 	cp config/rbac/{role,leader_election_role,metrics_auth_role,view_role,edit_role,admin_role}.yaml $(chart)/files/
 	cp config/components/watched-namespace/role.yaml $(chart)/files/namespaced_role.yaml
-	cp config/prometheus/prometheus_rule.yaml $(chart)/files/
+	cp config/prometheus/prometheus_rule.yaml config/grafana/zim-operator.json $(chart)/files/
 
 .PHONY: docs
 docs: ## Generate docs/api.md from the types.
@@ -108,7 +112,9 @@ fmt: ## Format the sources.
 .PHONY: lint
 lint: ## Run the linters.
 	$(TOOL) golangci-lint run
-	cd hack/bench && $(subst hack/tools,../tools,$(TOOL)) golangci-lint run -c ../../.golangci.yml
+	@for module in bench argocd monitoring; do \
+		echo "golangci-lint run in hack/$$module"; \
+		(cd hack/$$module && $(subst hack/tools,../tools,$(TOOL)) golangci-lint run -c ../../.golangci.yml) || exit 1; done
 
 ##@ Test
 
@@ -119,6 +125,8 @@ test: ## Run all tests: unit, client against simulator, controllers against a re
 		KUBEBUILDER_ASSETS="$$assets" go test $(race) -shuffle=on -timeout=20m $(packages)
 	@cd hack/bench && go test $(race) -shuffle=on ./...
 	@cd hack/image && go test ./...
+	@cd hack/argocd && go test -shuffle=on ./...
+	@cd hack/monitoring && go test -shuffle=on ./...
 
 .PHONY: explore
 explore: ## Try random sequences of events on a few rooms for EXPLORE (10m), each with a seed that a failure names.
@@ -167,6 +175,8 @@ verify: generate docs ## Fail if generated files, module files or formatting are
 	cd hack/tools/helm && go mod tidy
 	cd hack/tools/docs && go mod tidy
 	cd hack/image && go mod tidy
+	cd hack/argocd && go mod tidy
+	cd hack/monitoring && go mod tidy
 	@$(TOOL) golangci-lint fmt --diff
 	@if [ -n "$$(git status --porcelain)" ]; then \
 		echo 'Not up to date, or not committed:' >&2; git --no-pager status --short >&2; git --no-pager diff >&2; exit 1; fi

@@ -16,11 +16,12 @@ var _ zim.Observer = CallLog{}
 
 // ObserveCall implements zim.Observer.
 func (CallLog) ObserveCall(ctx context.Context, call zim.Call) {
-	level, message := 1, "Called ZIM"
-	if !call.Documented {
-		level, message = 0, "Got an undocumented code from ZIM" // Somebody should tell what it means.
-	}
-	ctrl.LoggerFrom(ctx).V(level).Info(message, "account", call.Account.String(), "action", call.Action,
+	log := ctrl.LoggerFrom(ctx).WithValues("account", call.Account.String(), "action", call.Action,
 		"code", int(call.Code), "class", call.Class, "failure", call.Failure, "requestID", call.RequestID,
 		"waited", call.Waited.String(), "duration", call.Duration.String())
+	if !call.Documented {
+		log.Info("Got an undocumented code from ZIM") // Somebody should tell what it means.
+		return
+	}
+	log.V(1).Info("Called ZIM")
 }

@@ -2,6 +2,9 @@ package controllers_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -9,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
@@ -25,6 +29,8 @@ type situation struct {
 	waits   bool
 	// untouched: Ready is for the generation before, as a whole.
 	untouched bool
+	// health names the object of the same situation in config/argocd, for which a test says what Argo CD makes of it.
+	health string
 }
 
 var _ = Describe("A situation", func() {
@@ -41,21 +47,22 @@ var _ = Describe("A situation", func() {
 			}
 			Expect(kstatusOf(ctx, room)).To(Equal(tc.kstatus))
 			Expect(kubectlWaits(ctx, room)).To(Equal(tc.waits), "kubectl wait")
+			Expect(shapeOf(got)).To(Equal(shapeOf(healthExample(tc.health))))
 		},
 		Entry("just applied", situation{
-			enter:   func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom { return w.apply(ctx) },
-			kstatus: status.InProgressStatus,
+			enter:  func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom { return w.apply(ctx) },
+			health: "progressing_justApplied", kstatus: status.InProgressStatus,
 		}),
 		Entry("confirmed, created", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom { return w.applied(ctx) },
-			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), health: "healthy_created", kstatus: status.CurrentStatus, waits: true,
 		}),
 		Entry("confirmed, adopted", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
 				Expect(w.simulator.CreateRoom(testAppID, zimsim.Room{ID: "Room1", DestroyDelay: time.Hour})).To(Succeed())
 				return w.applyAndPass(ctx)
 			},
-			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomAdopted), kstatus: status.CurrentStatus, waits: true,
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomAdopted), health: "healthy_adopted", kstatus: status.CurrentStatus, waits: true,
 		}),
 		verificationFails("throttled", func(_ context.Context, w *world) {
 			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005})
@@ -102,7 +109,7 @@ var _ = Describe("A situation", func() {
 				})
 			},
 			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonAppNotAllowed),
-			reconciling: beReconciling(zimv1alpha1.ReasonAppNotAllowed), kstatus: status.InProgressStatus,
+			reconciling: beReconciling(zimv1alpha1.ReasonAppNotAllowed), health: "progressing_appNotAllowed", kstatus: status.InProgressStatus,
 		}),
 		Entry("known to be missing", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -114,7 +121,7 @@ var _ = Describe("A situation", func() {
 				return room
 			},
 			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonRoomMissing),
-			reconciling: beReconciling(zimv1alpha1.ReasonRateLimited), kstatus: status.InProgressStatus,
+			reconciling: beReconciling(zimv1alpha1.ReasonRateLimited), health: "progressing_roomMissing", kstatus: status.InProgressStatus,
 		}),
 		Entry("known to be missing, and kept away by the room quota", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -125,7 +132,7 @@ var _ = Describe("A situation", func() {
 				return room
 			},
 			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonRoomQuotaExceeded),
-			reconciling: beReconciling(zimv1alpha1.ReasonRoomQuotaExceeded), kstatus: status.InProgressStatus,
+			reconciling: beReconciling(zimv1alpha1.ReasonRoomQuotaExceeded), health: "progressing_roomQuotaExceeded", kstatus: status.InProgressStatus,
 		}),
 		Entry("ZIM refused an attribute", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -136,7 +143,7 @@ var _ = Describe("A situation", func() {
 				return room
 			},
 			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonAttributesRejected),
-			reconciling: beReconciling(zimv1alpha1.ReasonAttributesRejected), kstatus: status.InProgressStatus,
+			reconciling: beReconciling(zimv1alpha1.ReasonAttributesRejected), health: "progressing_attributesRejected", kstatus: status.InProgressStatus,
 		}),
 		Entry("ZIM refused the manifest", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -144,7 +151,7 @@ var _ = Describe("A situation", func() {
 				return w.applyAndPass(ctx)
 			},
 			ready:   beReady(metav1.ConditionFalse, zimv1alpha1.ReasonInvalidParameter),
-			stalled: beStalled(zimv1alpha1.ReasonInvalidParameter), kstatus: status.FailedStatus,
+			stalled: beStalled(zimv1alpha1.ReasonInvalidParameter), health: "degraded_invalidParameter", kstatus: status.FailedStatus,
 		}),
 		Entry("duplicate", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -152,7 +159,7 @@ var _ = Describe("A situation", func() {
 				return w.applyAndPass(ctx, named("b-second"))
 			},
 			ready:   beReady(metav1.ConditionFalse, zimv1alpha1.ReasonDuplicateRoomID),
-			stalled: beStalled(zimv1alpha1.ReasonDuplicateRoomID), kstatus: status.FailedStatus,
+			stalled: beStalled(zimv1alpha1.ReasonDuplicateRoomID), health: "degraded_duplicateRoomID", kstatus: status.FailedStatus,
 		}),
 		Entry("name or delay wait, by policy", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -161,7 +168,7 @@ var _ = Describe("A situation", func() {
 				Expect(w.get(ctx, room)).To(bePending(zimv1alpha1.ReasonPolicyNever))
 				return room
 			},
-			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), health: "healthy_replacementPendingPolicy", kstatus: status.CurrentStatus, waits: true,
 		}),
 		Entry("name or delay wait, because somebody is in the room", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -171,7 +178,7 @@ var _ = Describe("A situation", func() {
 				Expect(w.get(ctx, room)).To(bePending(zimv1alpha1.ReasonRoomOccupied))
 				return room
 			},
-			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), health: "healthy_replacementPendingOccupied", kstatus: status.CurrentStatus, waits: true,
 		}),
 		Entry("destroyed by us, not back yet", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -182,7 +189,7 @@ var _ = Describe("A situation", func() {
 				return room
 			},
 			ready:       beReady(metav1.ConditionFalse, zimv1alpha1.ReasonReplacing),
-			reconciling: beReconciling(zimv1alpha1.ReasonRateLimited), kstatus: status.InProgressStatus,
+			reconciling: beReconciling(zimv1alpha1.ReasonRateLimited), health: "progressing_replacing", kstatus: status.InProgressStatus,
 		}),
 		Entry("not verified for three intervals", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -193,7 +200,7 @@ var _ = Describe("A situation", func() {
 				return room
 			},
 			ready:       beReady(metav1.ConditionUnknown, zimv1alpha1.ReasonUnverified),
-			reconciling: beReconciling(zimv1alpha1.ReasonZIMUnavailable), kstatus: status.InProgressStatus,
+			reconciling: beReconciling(zimv1alpha1.ReasonZIMUnavailable), health: "progressing_unverified", kstatus: status.InProgressStatus,
 		}),
 		Entry("suspended", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -202,15 +209,15 @@ var _ = Describe("A situation", func() {
 				w.pass(ctx, room)
 				return room
 			},
-			ready:   beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSuspended),
-			kstatus: status.CurrentStatus, untouched: true,
+			ready:  beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSuspended),
+			health: "suspended_confirmed", kstatus: status.CurrentStatus, untouched: true,
 		}),
 		Entry("suspended, never confirmed", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
 				return w.applyAndPass(ctx, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
 			},
-			ready:   beReady(metav1.ConditionFalse, zimv1alpha1.ReasonSuspended),
-			kstatus: status.InProgressStatus,
+			ready:  beReady(metav1.ConditionFalse, zimv1alpha1.ReasonSuspended),
+			health: "suspended_neverConfirmed", kstatus: status.InProgressStatus,
 		}),
 		Entry("being deleted, and ZIM does not answer", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
@@ -220,7 +227,7 @@ var _ = Describe("A situation", func() {
 				w.pass(ctx, room)
 				return room
 			},
-			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonDeleting), kstatus: status.TerminatingStatus,
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonDeleting), health: "progressing_deleting", kstatus: status.TerminatingStatus,
 			untouched: true,
 		}),
 		Entry("being deleted, and the Secret is gone", situation{
@@ -232,7 +239,7 @@ var _ = Describe("A situation", func() {
 				w.pass(ctx, room)
 				return room
 			},
-			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSecretNotFound), kstatus: status.TerminatingStatus,
+			ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSecretNotFound), health: "progressing_deletingSecretGone", kstatus: status.TerminatingStatus,
 			untouched: true,
 		}),
 	)
@@ -253,7 +260,7 @@ func verificationFails(how string, breakIt func(context.Context, *world)) TableE
 			Expect(w.get(ctx, room).Status).To(Equal(before.Status))
 			return room
 		},
-		ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), kstatus: status.CurrentStatus, waits: true,
+		ready: beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated), health: "healthy_created", kstatus: status.CurrentStatus, waits: true,
 	})
 }
 
@@ -268,7 +275,7 @@ func editPending(how, reason string, breakIt func(context.Context, *world)) Tabl
 			return room
 		},
 		ready:       beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated),
-		reconciling: beReconciling(reason), kstatus: status.InProgressStatus, untouched: true,
+		reconciling: beReconciling(reason), health: "progressing_editNotInZIM", kstatus: status.InProgressStatus, untouched: true,
 	})
 }
 
@@ -281,8 +288,44 @@ func neverConfirmed(
 			breakIt(ctx, w)
 			return w.applyAndPass(ctx)
 		},
-		ready: beReady(ready, reason), reconciling: beReconciling(reason), kstatus: status.InProgressStatus,
+		ready: beReady(ready, reason), reconciling: beReconciling(reason), health: neverConfirmedExamples[reason],
+		kstatus: status.InProgressStatus,
 	})
+}
+
+var neverConfirmedExamples = map[string]string{
+	zimv1alpha1.ReasonRateLimited:           "progressing_throttled",
+	zimv1alpha1.ReasonZIMUnavailable:        "progressing_unavailable",
+	zimv1alpha1.ReasonAppNotReady:           "progressing_appNotReady",
+	zimv1alpha1.ReasonAppNotFound:           "progressing_appNotFound",
+	zimv1alpha1.ReasonOperatorNotRegistered: "progressing_operatorNotRegistered",
+	zimv1alpha1.ReasonRoomQuotaExceeded:     "progressing_roomQuotaExceeded",
+}
+
+// healthExample reads an object for which config/argocd has a test.
+func healthExample(name string) *zimv1alpha1.ZimRoom {
+	GinkgoHelper()
+	text, err := os.ReadFile("../config/argocd/resource_customizations/zim.zego.im/ZimRoom/testdata/" + name + ".yaml")
+	Expect(err).NotTo(HaveOccurred())
+	room := &zimv1alpha1.ZimRoom{}
+	Expect(yaml.UnmarshalStrict(text, room)).To(Succeed())
+	return room
+}
+
+// shapeOf is all of an object that health.lua looks at, but for messages and for why it is Reconciling.
+func shapeOf(room *zimv1alpha1.ZimRoom) []string {
+	shape := []string{
+		fmt.Sprintf("observed %t", room.Status.ObservedGeneration == room.Generation),
+		fmt.Sprintf("deleted %t", !room.DeletionTimestamp.IsZero()),
+	}
+	for _, c := range room.Status.Conditions {
+		if c.Type == zimv1alpha1.ReconcilingCondition {
+			c.Reason = ""
+		}
+		shape = append(shape, fmt.Sprintf("%s %s %s %t", c.Type, c.Status, c.Reason, c.ObservedGeneration == room.Generation))
+	}
+	slices.Sort(shape)
+	return shape
 }
 
 // matchOr returns the matcher, or one for the absence of the condition.

@@ -113,7 +113,7 @@ func (w *world) newClient(
 	httpClient.Timeout = callTimeout
 	return zim.NewClient(zim.Config{
 		Endpoint: endpoint, AppID: appID, ServerSecret: serverSecret, HTTPClient: httpClient, Limiter: limiter,
-		Now: w.clock.Now,
+		Now: w.clock.Now, Observer: controllers.CallLog{},
 	})
 }
 

@@ -21,12 +21,16 @@ const (
 	kubeconfig        = "kubeconfig"         // of the administrator
 	managerKubeconfig = "manager.kubeconfig" // of the user whose rights are those of the manager's role
 	tokenFile         = "tokens.csv"
+	prometheusToken   = "prometheus.token"
 	accountKeyFile    = "service-accounts.key"
 	certificates      = "certificates"
 )
 
-// managerUser is who the manager is to the API server.
-const managerUser = "zim-operator"
+// Who the manager and Prometheus are to the API server.
+const (
+	managerUser    = "zim-operator"
+	prometheusUser = "prometheus"
+)
 
 // controlPlaneLimit is how long etcd and the API server may take to start on a slow machine.
 const controlPlaneLimit = 2 * time.Minute
@@ -41,9 +45,12 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 		return err
 	}
 	tokens := map[string]string{kubeconfig: rand.Text(), managerKubeconfig: rand.Text()}
+	scraper := rand.Text()
 	err := errors.Join(
-		d.write(tokenFile, fmt.Sprintf("%s,admin,admin,system:masters\n%s,%s,%s\n",
-			tokens[kubeconfig], tokens[managerKubeconfig], managerUser, managerUser)),
+		d.write(tokenFile, fmt.Sprintf("%s,admin,admin,system:masters\n%s,%s,%s\n%s,%s,%s\n",
+			tokens[kubeconfig], tokens[managerKubeconfig], managerUser, managerUser,
+			scraper, prometheusUser, prometheusUser)),
+		d.write(prometheusToken, scraper),
 		d.writeAccountKey())
 	if err != nil {
 		return err

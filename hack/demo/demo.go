@@ -20,6 +20,8 @@ type demo struct {
 	kubectl   *kubectl
 	simulator *simulator
 	server    string // URL of the API server
+	manager   *process
+	observed  *observation // nil unless the alerts are told
 }
 
 func newDemo(out io.Writer, files *files, running *processes) (*demo, error) {
@@ -31,20 +33,24 @@ func newDemo(out io.Writer, files *files, running *processes) (*demo, error) {
 	return &demo{teller: t, files: files, dir: dir, running: running, kubectl: newKubectl(t, files, dir)}, nil
 }
 
-// step is a part of the story.
+// story is what is told.
+type story struct {
+	intro string
+	steps []step
+}
+
+// step is a part of a story.
 type step struct {
 	name string
 	run  func(*demo, context.Context) error
 }
 
 // tell goes through the steps until one fails.
-func (d *demo) tell(ctx context.Context) error {
+func (d *demo) tell(ctx context.Context, told story) error {
 	began := time.Now()
-	d.say("The operator, with a Kubernetes API server of its own and a simulator of ZIM, on this machine only.\n" +
-		"Lines after $ are commands, run as they stand; lines after > are requests to the simulator's admin side.\n" +
-		"It takes 15 to 40 seconds. Logs: " + d.dir)
-	for i, step := range story {
-		d.heading("Step %d of %d: %s", i+1, len(story), step.name)
+	d.say("%s Logs: %s", told.intro, d.dir)
+	for i, step := range told.steps {
+		d.heading("Step %d of %d: %s", i+1, len(told.steps), step.name)
 		err := step.run(d, ctx)
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause // Whatever failed, failed because of it.

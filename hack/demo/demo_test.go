@@ -134,3 +134,23 @@ func TestFindFilesSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("got %+v, %v", found, err)
 	}
 }
+
+func TestHasten(t *testing.T) {
+	manifest, err := os.ReadFile(filepath.Join("..", "..", ruleFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := ruleSpec(string(manifest))
+	if !strings.HasPrefix(rules, "\ngroups:\n- name: ") {
+		t.Errorf("not what Prometheus reads: %.40q", rules)
+	}
+	hasty := hasten(rules)
+	for _, want := range []string{"for: 3000ms\n", "for: 9000ms\n", "[6000ms]", "[9000ms]", "[864000ms]", "seconds) > 6\n"} {
+		if !strings.Contains(hasty, want) {
+			t.Errorf("no %q in %s", want, hasty)
+		}
+	}
+	if strings.Count(hasty, "ms") < strings.Count(rules, "for: ")+strings.Count(rules, "[") {
+		t.Errorf("some durations are as they were: %s", hasty)
+	}
+}

@@ -41,6 +41,16 @@ func (k *kubectl) run(ctx context.Context, args ...string) error {
 	return err
 }
 
+// runAll runs commands one after the other, until one fails.
+func (k *kubectl) runAll(ctx context.Context, commands [][]string) error {
+	for _, args := range commands {
+		if err := k.run(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // runUntil shows a command and, once its output contains a text, the output. It is run until then: events, for
 // example, arrive a moment after what they tell of.
 func (k *kubectl) runUntil(ctx context.Context, text string, args ...string) error {

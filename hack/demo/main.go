@@ -1,5 +1,6 @@
 // Command demo tells what the operator does, with real processes: etcd, kube-apiserver, the simulator of ZIM and
-// the built manager, all on the loopback interface. Run it with `make demo`.
+// the built manager, all on the loopback interface. Run it with `make demo`. With the argument "observe" Prometheus
+// comes on top, and every alert is seen to fire and to end: `make observe`.
 package main
 
 import (
@@ -15,7 +16,11 @@ import (
 )
 
 func main() {
-	if err := run(os.Stdout, term.IsTerminal(int(os.Stdin.Fd()))); err != nil {
+	told := theDemo
+	if len(os.Args) > 1 && os.Args[1] == "observe" {
+		told = theAlerts()
+	}
+	if err := run(os.Stdout, told, term.IsTerminal(int(os.Stdin.Fd()))); err != nil {
 		fmt.Fprintln(os.Stderr, "demo: "+err.Error())
 		os.Exit(exitCode(err))
 	}
@@ -23,7 +28,7 @@ func main() {
 
 // run tells the story. With stay it keeps everything up until a signal, else it ends right after the story.
 // Whatever happens, no process is left behind.
-func run(out io.Writer, stay bool) (err error) {
+func run(out io.Writer, told story, stay bool) (err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	running := newProcesses(cancel)
@@ -39,7 +44,7 @@ func run(out io.Writer, stay bool) (err error) {
 	}
 	ended := false
 	defer func() { d.cleanUp(ended && err == nil || isInterruption(err)) }()
-	err = d.tell(ctx)
+	err = d.tell(ctx, told)
 	if err == nil && stay {
 		err = d.stay(ctx)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,6 +24,7 @@ type process struct {
 	pid     int
 	ended   chan struct{} // closed when the process is gone
 	err     error         // of its end; valid then
+	ending  atomic.Bool   // it is being ended, and may go
 }
 
 // processError is a failure of a process; its log tells more.
@@ -88,14 +90,14 @@ func (ps *processes) keep(p *process) {
 		<-p.ended
 		ps.mu.Lock()
 		defer ps.mu.Unlock()
-		if !ps.stopped {
-			ps.failed(&processError{process: p, what: "ended by itself: " + p.end()})
+		if !ps.stopped && !p.ending.Load() {
+			ps.failed(&processError{process: p, what: "ended by itself: " + p.outcome()})
 		}
 	}()
 }
 
-// end says how a process ended.
-func (p *process) end() string {
+// outcome says how a process ended.
+func (p *process) outcome() string {
 	if p.err == nil {
 		return "exit status 0"
 	}
@@ -109,7 +111,7 @@ func (ps *processes) await(
 	err := poll(ctx, limit, func(ctx context.Context) (bool, error) {
 		select {
 		case <-p.ended:
-			return false, &processError{process: p, what: "ended: " + p.end()}
+			return false, &processError{process: p, what: "ended: " + p.outcome()}
 		default:
 			return ready(ctx), nil
 		}
@@ -130,13 +132,19 @@ func (ps *processes) stop() {
 	list := slices.Clone(ps.list)
 	ps.mu.Unlock()
 	for _, p := range slices.Backward(list) {
-		p.signal(syscall.SIGTERM)
-		select {
-		case <-p.ended:
-		case <-time.After(stopGrace):
-			p.signal(syscall.SIGKILL)
-			<-p.ended
-		}
+		p.end()
+	}
+}
+
+// end ends a process, and returns when it is gone.
+func (p *process) end() {
+	p.ending.Store(true)
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(stopGrace):
+		p.signal(syscall.SIGKILL)
+		<-p.ended
 	}
 }
 

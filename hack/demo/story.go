@@ -26,7 +26,14 @@ const waitLimit = time.Minute
 // waitFlag gives kubectl the same time.
 var waitFlag = "--timeout=" + strconv.Itoa(int(waitLimit.Seconds())) + "s"
 
-var story = []step{
+var theDemo = story{
+	intro: "The operator, with a Kubernetes API server of its own and a simulator of ZIM, on this machine only.\n" +
+		"Lines after $ are commands, run as they stand; lines after > are requests to the simulator's admin side.\n" +
+		"It takes 15 to 40 seconds.",
+	steps: demoSteps,
+}
+
+var demoSteps = []step{
 	{"start a Kubernetes API server and a simulator of ZIM", (*demo).startServers},
 	{"install the CRDs and start the operator", (*demo).startOperator},
 	{"apply the samples", (*demo).applySamples},
@@ -55,15 +62,8 @@ func (d *demo) startServers(ctx context.Context) error {
 }
 
 func (d *demo) startOperator(ctx context.Context) error {
-	for _, args := range [][]string{
-		{"apply", "--server-side", "-f", crds},
-		{"wait", "--for=condition=Established", "-f", crds, waitFlag},
-		{"apply", "--server-side", "-f", role},
-		{"create", "clusterrolebinding", managerUser, "--clusterrole=zim-operator-manager", "--user=" + managerUser},
-	} {
-		if err := d.kubectl.run(ctx, args...); err != nil {
-			return err
-		}
+	if err := d.install(ctx); err != nil {
+		return err
 	}
 	d.say("The operator works as user %s, with the rights of its role and no others. For this story it accepts http,\n"+
 		"which the simulator speaks, and looks at its rooms about every %s instead of every 10 minutes.",
@@ -71,15 +71,30 @@ func (d *demo) startOperator(ctx context.Context) error {
 	arguments := []string{
 		"--allow-insecure-endpoints", "--verify-interval=" + verifyInterval.String(), "--health-probe-bind-address=0",
 	}
+	return d.startManager(ctx, arguments...)
+}
+
+// startManager starts the manager as the user whose rights are those of its roles.
+func (d *demo) startManager(ctx context.Context, arguments ...string) (err error) {
 	config := filepath.Join(d.dir, managerKubeconfig)
 	d.command("KUBECONFIG="+shellQuote(config)+" bin/manager", arguments...)
 	environment := []string{"KUBECONFIG=" + config}
-	manager, err := d.running.start(ctx, d.dir, "manager", environment, d.files.manager, arguments...)
+	d.manager, err = d.running.start(ctx, d.dir, "manager", environment, d.files.manager, arguments...)
 	if err != nil {
 		return err
 	}
-	d.running.keep(manager)
+	d.running.keep(d.manager)
 	return nil
+}
+
+// install brings the CRDs, and the rights of the manager.
+func (d *demo) install(ctx context.Context) error {
+	return d.kubectl.runAll(ctx, [][]string{
+		{"apply", "--server-side", "-f", crds},
+		{"wait", "--for=condition=Established", "-f", crds, waitFlag},
+		{"apply", "--server-side", "-f", role},
+		{"create", "clusterrolebinding", managerUser, "--clusterrole=zim-operator-manager", "--user=" + managerUser},
+	})
 }
 
 func (d *demo) applySamples(ctx context.Context) error {

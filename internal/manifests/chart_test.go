@@ -50,10 +50,10 @@ func TestChartEqualsKustomization(t *testing.T) {
 	}{
 		"default": {kustomized: build(t, "default")},
 		"policy and monitoring": {
-			kustomized: overlay(t, "resources: [../default, ../network-policy, ../prometheus]\n", nil),
+			kustomized: overlay(t, "resources: [../default, ../network-policy, ../prometheus, ../grafana]\n", nil),
 			args: []string{
 				"--set", "networkPolicy.enabled=true", "--set", "serviceMonitor.enabled=true",
-				"--set", "prometheusRule.enabled=true",
+				"--set", "prometheusRule.enabled=true", "--set", "dashboard.enabled=true",
 			},
 		},
 		"namespaced": {
@@ -130,6 +130,8 @@ func TestChartSwitches(t *testing.T) {
 			added: []string{"ServiceMonitor zim-operator-system/zim-operator-metrics"}, contains: []string{`"release":"prom"`, `"interval":"10s"`}},
 		"rules": {set: "prometheusRule.enabled=true,prometheusRule.labels.release=prom",
 			added: []string{"PrometheusRule zim-operator-system/zim-operator"}, contains: []string{`"release":"prom"`, `{{ $labels.app_id }}`}},
+		"dashboard": {set: "dashboard.enabled=true,dashboard.labels.team=chat",
+			added: []string{"ConfigMap zim-operator-system/zim-operator-dashboard"}, contains: []string{`"team":"chat"`, `{{lane}}`}},
 		"network policy": {set: "networkPolicy.enabled=true,networkPolicy.egressPorts={16443},networkPolicy.metricsFrom.a=b",
 			added: []string{"NetworkPolicy zim-operator-system/zim-operator-manager"}, contains: []string{`"port":16443`, `"a":"b"`}},
 		"default app": {set: "defaultApp.create=true,defaultApp.appID=4294967295,defaultApp.fromUserID=operator,defaultApp.allowedNamespaces.from=All",
@@ -219,6 +221,8 @@ func TestChartRefusesWrongValues(t *testing.T) {
 		"defaultApp.create=true,defaultApp.appID=1":            "/defaultApp/fromUserID",
 		"serviceMonitor.enabled=true,metrics.enabled=false":    "serviceMonitor.enabled",
 		"serviceMonitor.enabled=true,watchNamespaces={team-a}": "serviceMonitor.enabled",
+		"prometheusRule.enabled=true,metrics.enabled=false":    "prometheusRule.enabled",
+		"dashboard.enable=true":                                "enable",
 	} {
 		if _, err := template("--set", set); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: want a refusal that names %s, got %v", set, name, err)

@@ -18,6 +18,10 @@ metadata: {name: zim-simulator}
 apiVersion: v1
 kind: Namespace
 metadata: {name: team-a}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: lobby}
 `
 
 func prepareNamespaces(t *testing.T) {
@@ -59,13 +63,13 @@ func TestEveryOverlayIsAccepted(t *testing.T) {
 	prepareNamespaces(t)
 	for _, name := range []string{
 		"crd", "namespace", "rbac", "manager", "operator", "default", "network-policy", "prometheus", "samples", "simulator",
-		"simulator/sample",
+		"simulator/sample", "grafana", "argocd/sample",
 	} {
 		t.Run(name, func(t *testing.T) { accepts(t, build(t, name)) })
 	}
 	for name, kustomization := range map[string]string{
 		"raised limits":           "resources: [../default]\ncomponents: [../components/raised-limits]\n",
-		"policy and monitoring":   "resources: [../default, ../network-policy, ../prometheus]\n",
+		"policy and monitoring":   "resources: [../default, ../network-policy, ../prometheus, ../grafana]\n",
 		"namespaced, itself only": "resources: [../default]\ncomponents: [../components/namespaced]\n",
 		"namespaced, with policy": "resources: [../default, ../network-policy]\ncomponents: [../components/namespaced]\n",
 	} {

@@ -3,7 +3,6 @@ package manifests_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -143,9 +142,7 @@ func live(t *testing.T, flags []string, withMetrics bool) {
 	defer label(ctx, t, systemNamespace, "rooms", "no")
 
 	if withMetrics {
-		if answer := scrape(t, address); answer != http.StatusOK {
-			t.Errorf("metrics: %d", answer)
-		}
+		checkMetrics(t, address)
 	}
 	for _, object := range []client.Object{first, second, foreign, app(zim.URL), secret()} {
 		if err := apiServer.Delete(ctx, object); err != nil {
@@ -223,40 +220,6 @@ func serviceAccountToken(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return request.Status.Token
-}
-
-// scrape reads metrics as an account that has the role of readers, and returns the status of the answer.
-func scrape(t *testing.T, address string) int {
-	t.Helper()
-	ctx := t.Context()
-	reader := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "prometheus"}}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "prometheus"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "zim-operator-metrics-reader"},
-		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: systemNamespace, Name: "prometheus"}},
-	}
-	for _, object := range []client.Object{reader, binding} {
-		if err := apiServer.Create(ctx, object); err != nil {
-			t.Fatal(err)
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+serviceAccountToken(t, "prometheus"))
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // The certificate is its own.
-	}
-	defer transport.CloseIdleConnections()
-	answer, err := transport.RoundTrip(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := answer.Body.Close(); err != nil {
-		t.Error(err)
-	}
-	return answer.StatusCode
 }
 
 func freeAddress(t *testing.T) string {
