@@ -99,7 +99,7 @@ func theAlerts() story {
 	told := story{
 		intro: "The demo's manager under Prometheus. Every alert of " + ruleFile + " is provoked with the simulator;\n" +
 			"they are " + strconv.Itoa(haste) + " times faster than real: each duration in them is divided by that. It takes " +
-			"2 to 4 minutes.",
+			"1 to 2 minutes.",
 		steps: []step{
 			{"start a Kubernetes API server, a simulator of ZIM, and the operator", (*demo).startObservation},
 			{"start Prometheus", (*demo).startScraping},
@@ -125,7 +125,7 @@ func (d *demo) startObservation(ctx context.Context) error {
 		return err
 	}
 	d.observed = &observation{
-		path: path, rows: [][]string{{"alert", "provoked by", "fires after", "ends after", "beside it"}},
+		path: path, rows: [][]string{{"alert", "provoked by", "fires after", "ends after"}},
 	}
 	if err := d.startServers(ctx); err != nil {
 		return err
@@ -182,13 +182,17 @@ func (d *demo) applyCrowd(ctx context.Context) error {
 		name := "crowd-" + strconv.Itoa(i)
 		manifests[i] = crowdManifest(name, name)
 	}
-	if err := d.applyManifest(ctx, "crowd", strings.Join(manifests, "---\n")); err != nil {
+	if err := d.write("crowd.yaml", strings.Join(manifests, "---\n")); err != nil {
 		return err
 	}
-	if err := d.kubectl.run(ctx, "wait", "--for=condition=Ready", "zimapp,zr", "--all", waitFlag); err != nil {
+	if _, err := d.kubectl.quietly(ctx, "apply", "-f", filepath.Join(d.dir, "crowd.yaml")); err != nil {
 		return err
 	}
-	return d.awaitAlerts(ctx, "no alert to fire", func(firing []string) bool { return len(firing) == 0 })
+	if _, err := d.kubectl.quietly(ctx, "wait", "--for=condition=Ready", "zimapp,zr", "--all", waitFlag); err != nil {
+		return err
+	}
+	d.say("The ZimApp and all ZimRooms are Ready, %d more than the samples.", crowd)
+	return d.awaitQuiet(ctx)
 }
 
 func crowdManifest(name, id string) string {
@@ -229,20 +233,11 @@ func (d *demo) clearFaults(ctx context.Context) error {
 
 // provoke sees alerts fire and end.
 func (d *demo) provoke(ctx context.Context, p provocation) error {
+	began := time.Now()
 	if err := p.begin(d, ctx); err != nil {
 		return err
 	}
-	began, fired := time.Now(), map[string]string{}
-	beside := map[string][]string{}
-	err := d.awaitAlerts(ctx, strings.Join(p.alerts, ", ")+" to fire", func(firing []string) bool {
-		for _, alert := range p.alerts {
-			if slices.Contains(firing, alert) && fired[alert] == "" {
-				fired[alert] = seconds(time.Since(began))
-			}
-			beside[alert] = slices.DeleteFunc(slices.Clone(firing), func(name string) bool { return name == alert })
-		}
-		return len(fired) == len(p.alerts)
-	})
+	fires, err := d.awaitEach(ctx, p.alerts, began, true)
 	if err != nil {
 		return err
 	}
@@ -251,21 +246,37 @@ func (d *demo) provoke(ctx context.Context, p provocation) error {
 			return err
 		}
 	}
-	mended, ended := time.Now(), map[string]string{}
-	err = d.awaitAlerts(ctx, "no alert to fire", func(firing []string) bool {
-		for _, alert := range p.alerts {
-			if !slices.Contains(firing, alert) && ended[alert] == "" {
-				ended[alert] = seconds(time.Since(mended))
+	ends, err := d.awaitEach(ctx, p.alerts, time.Now(), false)
+	if err != nil {
+		return err
+	}
+	for _, alert := range p.alerts {
+		d.say("%s fired %s after it began, and ended %s after its cause.", alert, fires[alert], ends[alert])
+		d.observed.rows = append(d.observed.rows, []string{alert, p.how, fires[alert], ends[alert]})
+	}
+	return d.awaitQuiet(ctx)
+}
+
+// awaitEach waits until each of some alerts fires, or until none of them does any more, and returns how long each took.
+func (d *demo) awaitEach(
+	ctx context.Context, alerts []string, since time.Time, wanted bool,
+) (took map[string]string, err error) {
+	took = map[string]string{}
+	what := map[bool]string{true: "fire", false: "end"}[wanted]
+	err = d.awaitAlerts(ctx, strings.Join(alerts, ", ")+" to "+what, func(firing []string) bool {
+		for _, alert := range alerts {
+			if took[alert] == "" && slices.Contains(firing, alert) == wanted {
+				took[alert] = seconds(time.Since(since))
 			}
 		}
-		return len(firing) == 0
+		return len(took) == len(alerts)
 	})
-	for _, alert := range p.alerts {
-		d.say("%s fired %s after it began, and ended %s after its end.", alert, fired[alert], ended[alert])
-		d.observed.rows = append(d.observed.rows,
-			[]string{alert, p.how, fired[alert], ended[alert], strings.Join(beside[alert], ", ")})
-	}
-	return err
+	return took, err
+}
+
+// awaitQuiet waits until no alert fires.
+func (d *demo) awaitQuiet(ctx context.Context) error {
+	return d.awaitAlerts(ctx, "all alerts to end", func(firing []string) bool { return len(firing) == 0 })
 }
 
 // awaitAlerts asks Prometheus until what fires is as wanted.

@@ -109,7 +109,7 @@ func (s *simulator) quietly(
 // urlOf adds the account to the query where a path asks for it.
 func (s *simulator) urlOf(path string, query map[string]string) string {
 	values := url.Values{}
-	if path != "/faults" {
+	if path != "/faults" && path != "/apps" { // These say it in their body.
 		values.Set("appID", strconv.Itoa(appID))
 	}
 	for name, value := range query {

@@ -76,7 +76,7 @@ func TestQueries(t *testing.T) {
 // checkQuery returns the labels of the result, if the query says which they are.
 func checkQuery(t *testing.T, where, query string) []string {
 	t.Helper()
-	expression, err := parser.ParseExpr(query)
+	expression, err := parser.NewParser(parser.Options{}).ParseExpr(query)
 	if err != nil {
 		t.Errorf("%s: %v in %s", where, err, query)
 		return nil
