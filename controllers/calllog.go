@@ -16,7 +16,11 @@ var _ zim.Observer = CallLog{}
 
 // ObserveCall implements zim.Observer.
 func (CallLog) ObserveCall(ctx context.Context, call zim.Call) {
-	log := ctrl.LoggerFrom(ctx).WithValues("account", call.Account.String(), "action", call.Action,
+	log := ctrl.LoggerFrom(ctx)
+	if call.Documented && !log.V(1).Enabled() {
+		return
+	}
+	log = log.WithValues("account", call.Account.String(), "action", call.Action,
 		"code", int(call.Code), "class", call.Class, "failure", call.Failure, "requestID", call.RequestID,
 		"waited", call.Waited.String(), "duration", call.Duration.String())
 	if !call.Documented {

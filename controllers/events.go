@@ -72,27 +72,27 @@ var eventNotes = map[string]string{
 
 // emitEvents tells of what changed in a pass.
 func (r *ZimRoomReconciler) emitEvents(ctx context.Context, p *pass) {
-	log := ctrl.LoggerFrom(ctx).WithValues("roomID", p.room.Spec.ID)
+	log, id := ctrl.LoggerFrom(ctx), p.room.Spec.ID
 	if p.recreated {
 		r.observer.ObserveRecreation(p.app.account, p.destroyed)
-		log.Info("Created a missing room again", "destroyedByOthers", p.destroyed)
+		log.Info("Created a missing room again", "roomID", id, "destroyedByOthers", p.destroyed)
 		r.emit(p.room, corev1.EventTypeWarning, eventRoomRecreated, actionReconcile)
 	}
 	if p.replaced {
-		log.Info("Replaced the room")
+		log.Info("Replaced the room", "roomID", id)
 		r.emit(p.room, corev1.EventTypeNormal, eventReplaced, actionReconcile)
 	}
 	if p.replacedByOthers {
-		log.Info("Found the room created by others")
+		log.Info("Found the room created by others", "roomID", id)
 		r.emit(p.room, corev1.EventTypeWarning, eventReplacedByOthers, actionReconcile)
 	}
 	if p.attributesMended && isCurrent(p.base) {
-		log.Info("Restored attributes")
+		log.Info("Restored attributes", "roomID", id)
 		r.emit(p.room, corev1.EventTypeNormal, eventAttributesMended, actionReconcile)
 	}
 	if reason, changed := readyTransition(p.base.Status.Conditions, p.room.Status.Conditions); changed {
 		status, _ := readyLabels(p.room.Status.Conditions)
-		log.Info("Changed Ready", "status", status, "reason", reason, "was", readyReason(p.base))
+		log.Info("Changed Ready", "roomID", id, "status", status, "reason", reason, "was", readyReason(p.base))
 		r.emit(p.room, eventTypeOf(p.room.Status.Conditions), reason, actionReconcile)
 	}
 }
