@@ -124,13 +124,13 @@ func checkQuery(t *testing.T, where, query string) []string {
 func labelsOf(documented map[string]metric, series string) ([]string, bool) {
 	target := []string{"job", "instance", "namespace"}
 	if found, ok := documented[series]; ok && found.kind != "histogram" {
-		return append(target, found.labels...), true
+		return slices.Concat(target, found.labels), true
 	}
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
 		name, cut := strings.CutSuffix(series, suffix)
 		found, ok := documented[name]
 		if cut && ok && found.kind == "histogram" {
-			labels := append(target, found.labels...)
+			labels := slices.Concat(target, found.labels)
 			if suffix == "_bucket" {
 				labels = append(labels, "le")
 			}
