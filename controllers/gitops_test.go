@@ -97,6 +97,7 @@ var _ = Describe("A manifest in Git", func() {
 
 			By("another order in Git")
 			reconciled(ctx, w, file, how...)
+			Expect(differs(ctx, arguments...)).NotTo(BeEmpty(), "lists have an order")
 			w.simulator.ResetCalls()
 			reconciled(ctx, w, reversed, how...)
 			Expect(w.calls()).NotTo(ContainElement("ModifyRoomAttribute"))
