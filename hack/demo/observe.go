@@ -107,9 +107,8 @@ func theAlerts() story {
 		},
 	}
 	for _, p := range provocations {
-		told.steps = append(told.steps, step{strings.Join(p.alerts, ", ") + ": " + p.how, func(d *demo, ctx context.Context) error {
-			return d.provoke(ctx, p)
-		}})
+		name := strings.Join(p.alerts, ", ") + ": " + p.how
+		told.steps = append(told.steps, step{name, func(d *demo, ctx context.Context) error { return d.provoke(ctx, p) }})
 	}
 	told.steps = append(told.steps, step{"what there was", func(d *demo, _ context.Context) error {
 		d.say("%s", markdown(d.observed.rows))
@@ -134,9 +133,9 @@ func (d *demo) startObservation(ctx context.Context) error {
 		return err
 	}
 	err = d.kubectl.runAll(ctx, [][]string{
-		{"apply", "--server-side", "-f", "config/rbac/metrics_auth_role.yaml", "-f", "config/rbac/metrics_reader_role.yaml"},
-		{"create", "clusterrolebinding", "metrics-auth", "--clusterrole=zim-operator-metrics-auth", "--user=" + managerUser},
-		{"create", "clusterrolebinding", "metrics-reader", "--clusterrole=zim-operator-metrics-reader", "--user=" + prometheusUser},
+		applying("config/rbac/metrics_auth_role.yaml", "config/rbac/metrics_reader_role.yaml"),
+		binding("metrics-auth", managerUser),
+		binding("metrics-reader", prometheusUser),
 	})
 	if err != nil {
 		return err
@@ -156,7 +155,8 @@ func (d *demo) startObserved(ctx context.Context) error {
 func (d *demo) startScraping(ctx context.Context) (err error) {
 	d.observed.prometheus, err = d.startPrometheus(ctx, d.observed.path, d.observed.address)
 	if err == nil {
-		d.say("Prometheus is ready at %s; it scrapes https://%s twice a second.", d.observed.prometheus.url, d.observed.address)
+		d.say("Prometheus is ready at %s; it scrapes https://%s twice a second.", d.observed.prometheus.url,
+			d.observed.address)
 	}
 	return err
 }

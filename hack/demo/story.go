@@ -90,11 +90,25 @@ func (d *demo) startManager(ctx context.Context, arguments ...string) (err error
 // install brings the CRDs, and the rights of the manager.
 func (d *demo) install(ctx context.Context) error {
 	return d.kubectl.runAll(ctx, [][]string{
-		{"apply", "--server-side", "-f", crds},
+		applying(crds),
 		{"wait", "--for=condition=Established", "-f", crds, waitFlag},
-		{"apply", "--server-side", "-f", role},
-		{"create", "clusterrolebinding", managerUser, "--clusterrole=zim-operator-manager", "--user=" + managerUser},
+		applying(role),
+		binding("manager", managerUser),
 	})
+}
+
+// applying is the command for manifests of this repository.
+func applying(files ...string) []string {
+	args := []string{"apply", "--server-side"}
+	for _, file := range files {
+		args = append(args, "-f", file)
+	}
+	return args
+}
+
+// binding is the command that gives a user one of the roles in config/rbac.
+func binding(role, user string) []string {
+	return []string{"create", "clusterrolebinding", role, "--clusterrole=zim-operator-" + role, "--user=" + user}
 }
 
 func (d *demo) applySamples(ctx context.Context) error {
