@@ -37,7 +37,9 @@ type gate struct {
 	// An object is in line, or has a place, or neither; never two of anything. One with a place is in a pass, or was
 	// woken and is on its way.
 	waiting map[reconcile.Request]*waiter
-	places  map[reconcile.Request]*line
+	places  map[reconcile.Request]*waiter
+	// unserved are those that had a place and could not use it, until they ask again.
+	unserved map[reconcile.Request]*waiter
 }
 
 func newGate(workers int, wake func(...reconcile.Request), pace func(zim.Account) zim.Pace) *gate {
@@ -48,15 +50,17 @@ func newGate(workers int, wake func(...reconcile.Request), pace func(zim.Account
 		observer: noObserver{},
 		lines:    map[zim.Account]*line{},
 		waiting:  map[reconcile.Request]*waiter{},
-		places:   map[reconcile.Request]*line{},
+		places:   map[reconcile.Request]*waiter{},
+		unserved: map[reconcile.Request]*waiter{},
 	}
 }
 
 // visit is one pass of one object in front of the gate.
 type visit struct {
-	gate    *gate
-	request reconcile.Request
-	inside  bool
+	gate     *gate
+	request  reconcile.Request
+	inside   bool
+	unserved bool
 }
 
 // enter begins a visit: the object may have a place already, if it was woken for one. Every visit ends with leave.
@@ -72,13 +76,20 @@ func (v *visit) admit(account zim.Account, why errand) bool {
 	return v.inside
 }
 
+// leaveUnserved gives the object's place away too, because the pass could make no call for a reason that is not ZIM's.
+// When the object asks again it is the first of its lane: it has waited.
+func (v *visit) leaveUnserved() {
+	v.gate.leave(v.request, v.inside, true)
+	v.inside, v.unserved = false, true
+}
+
 // leave gives the object's place, if it has one, to the next in line, also if the pass did not need it. A pass that has
 // made its calls leaves before it writes its findings down. A place that became free for the object while this visit
 // was already turned away is kept for the next.
 func (v *visit) leave() {
-	if v.inside {
+	if !v.unserved {
+		v.gate.leave(v.request, v.inside, false)
 		v.inside = false
-		v.gate.leave(v.request)
 	}
 }
 
@@ -90,11 +101,10 @@ func (g *gate) admit(account zim.Account, request reconcile.Request, why errand)
 		queue = &line{}
 		g.lines[account] = queue
 	}
-	switch place := g.places[request]; place {
-	case queue:
-		return true
-	case nil:
-	default:
+	if place := g.places[request]; place != nil {
+		if place.line == queue {
+			return true
+		}
 		g.free(request) // It was woken for a call to the account of another ZimApp.
 	}
 	g.join(queue, &waiter{request: request, errand: why, since: time.Now()})
@@ -114,21 +124,35 @@ func (g *gate) join(queue *line, next *waiter) {
 		}
 		before.leave()
 	}
-	queue.join(next)
+	before := g.unserved[next.request]
+	delete(g.unserved, next.request)
+	if before != nil && before.line == queue && before.lane == next.lane {
+		next.since = before.since
+		queue.returnFirst(next)
+	} else {
+		queue.join(next)
+	}
 	g.waiting[next.request] = next
 }
 
-// leave frees a place, and wakes who got one for it.
-func (g *gate) leave(request reconcile.Request) {
+// leave ends a visit: it frees the place that was held for it, if there was one, and wakes who gets it.
+func (g *gate) leave(request reconcile.Request, inside, unserved bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	delete(g.unserved, request)
+	if !inside {
+		return
+	}
+	if unserved {
+		g.unserved[request] = g.places[request]
+	}
 	g.free(request)
 	g.fill(reconcile.Request{})
 }
 
 // free needs the lock.
 func (g *gate) free(request reconcile.Request) {
-	g.places[request].taken--
+	g.places[request].line.taken--
 	delete(g.places, request)
 }
 
@@ -156,7 +180,7 @@ func (g *gate) fillFrom(account zim.Account, queue *line, here reconcile.Request
 			return
 		}
 		delete(g.waiting, next.request)
-		g.places[next.request] = queue
+		g.places[next.request] = next
 		queue.taken++
 		g.observer.ObserveTurn(account, laneNames[next.lane], now.Sub(next.since))
 		if next.request != here {

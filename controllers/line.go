@@ -76,6 +76,11 @@ func (l *line) join(next *waiter) {
 	next.line, next.element = l, l.lanes[next.lane].PushBack(next)
 }
 
+// returnFirst puts an object at the front of its lane, where it was.
+func (l *line) returnFirst(next *waiter) {
+	next.line, next.element = l, l.lanes[next.lane].PushFront(next)
+}
+
 // leave takes the object out of its line.
 func (w *waiter) leave() {
 	w.line.lanes[w.lane].Remove(w.element)

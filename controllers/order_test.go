@@ -107,6 +107,27 @@ var _ = Describe("Calls of one account", func() {
 		Expect(called()).To(Equal([]string{"inside", "first", "second"}))
 	})
 
+	It("keep their order when the finalizer could not be written", func(ctx context.Context) {
+		first, second, third := w.apply(ctx, id("first")), w.apply(ctx, id("second")), w.apply(ctx, id("third"))
+		w.simulator.ResetCalls()
+		during(ctx, w.apply(ctx, id("inside")), func() {
+			w.pass(ctx, first)
+			w.pass(ctx, second)
+			w.pass(ctx, third)
+		})
+		w.writeError = func() error {
+			w.writeError = nil
+			return errors.New("not now")
+		}
+		_, err := w.operator.Rooms.Reconcile(ctx, request(first.Namespace, first.Name))
+		Expect(err).To(MatchError(ContainSubstring("writing the finalizer")))
+		w.pass(ctx, first)
+		w.pass(ctx, second)
+		w.pass(ctx, first)
+		w.pass(ctx, third)
+		Expect(called()).To(Equal([]string{"inside", "second", "first", "third"}))
+	})
+
 	It("wait in line without a write or a call, and without a worker", func(ctx context.Context) {
 		waiting := w.apply(ctx, id("waiting"))
 		during(ctx, w.apply(ctx, id("inside")), func() {

@@ -165,6 +165,7 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 		return r.waitInLine(ctx, p)
 	}
 	if err := r.ensureFinalizer(ctx, p); err != nil {
+		p.visit.leaveUnserved()
 		return reconcile.Result{}, err
 	}
 	return r.callZIM(ctx, p)
