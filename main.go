@@ -157,6 +157,11 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 		return err
 	}
 	metrics.RegisterState(crmetrics.Registry, manager.Elected(), operator.State)
+	if o.CallbackAddress != "0" {
+		if err := manager.Add(callbackServer(o.CallbackAddress, operator.Callbacks())); err != nil {
+			return err
+		}
+	}
 	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("cache", startup.Ready(manager.GetCache())))
 }

@@ -20,7 +20,7 @@ const (
 // costs no call.
 func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 	memory, now := p.memory, r.clock.Now()
-	handled := isHandled(p.room)
+	handled, hinted := isHandled(p.room), r.readCallback(p, now)
 	switch {
 	case now.Before(memory.coolUntil):
 		return why, false
@@ -30,7 +30,7 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 			memory.noteDue()
 			r.noteWorkload(p, now)
 		}
-		return r.lookErrand(p, now), isPast(memory.nextLook, now)
+		return r.lookErrand(p, now, hinted), hinted || isPast(memory.nextLook, now)
 	case isRefused(p.room) && handled:
 		// Only another ZimApp or Secret can make a difference. What changed while nobody looked is not known any more.
 		if memory.tried == (attempt{}) {
@@ -38,15 +38,15 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 		}
 		return errand{lane: laneRepair}, memory.tried.appRevision != p.app.revision
 	}
-	due = r.quota.isCalled(p.request) || memory.tried != p.attempt() || !now.Before(memory.nextLook)
+	due = hinted || r.quota.isCalled(p.request) || memory.tried != p.attempt() || !now.Before(memory.nextLook)
 	return p.tryErrand(), due
 }
 
 // lookErrand is what a look at a room is for that was as declared: to find it dead at the moment when it must have
-// died, to replace it after a try that failed, or to verify it.
-func (r *ZimRoomReconciler) lookErrand(p *pass, now time.Time) errand {
+// died or when a callback says so, to replace it after a try that failed, or to verify it.
+func (r *ZimRoomReconciler) lookErrand(p *pass, now time.Time, hinted bool) errand {
 	failedToReplace := isWaitingToBeReplaced(p.room) && p.memory.failures > 0
-	if failedToReplace || isPast(r.deathLook(p, now), now) {
+	if hinted || failedToReplace || isPast(p.memory.echo, now) || isPast(r.deathLook(p, now), now) {
 		return errand{lane: laneRepair}
 	}
 	return errand{lane: laneVerification, calls: verificationCalls(p.room)}
@@ -122,6 +122,7 @@ func (r *ZimRoomReconciler) nextLook(p *pass, now time.Time) time.Time {
 	p.memory.interval = r.intervalOf(p)
 	next := nextSlot(now, p.memory.lastAnswer, p.room.UID, p.memory.interval)
 	next = earliest(next, r.deathLook(p, now))
+	next = earliest(next, p.memory.echo)
 	if isWaitingToBeReplaced(p.room) {
 		next = earliest(next, now.Add(occupiedInterval))
 	}

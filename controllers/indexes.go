@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +21,8 @@ const (
 	roomPinnedAppIndex = "status.appRef"
 	// appSecretIndex finds ZimApps by the Secret they name.
 	appSecretIndex = "spec.serverSecretRef.name" //nolint:gosec // The name of a field.
+	// appIDIndex finds ZimApps by their AppID.
+	appIDIndex = "spec.appID"
 )
 
 // SetupIndexes adds the indexes that both reconcilers need to the manager's cache.
@@ -48,6 +51,9 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer, operatorName
 		}},
 		{&zimv1alpha1.ZimApp{}, appSecretIndex, func(object client.Object) []string {
 			return []string{object.(*zimv1alpha1.ZimApp).Spec.ServerSecretRef.Name}
+		}},
+		{&zimv1alpha1.ZimApp{}, appIDIndex, func(object client.Object) []string {
+			return []string{strconv.FormatInt(object.(*zimv1alpha1.ZimApp).Spec.AppID, 10)}
 		}},
 	}
 	for _, index := range indexes {

@@ -323,7 +323,7 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 	Expect(controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), operatorNamespace)).To(Succeed())
 	httpClient := zim.NewHTTPClient()
 	httpClient.Timeout = hangTimeout
-	Expect(controllers.New(controllers.Options{
+	w.operator = controllers.New(controllers.Options{
 		Client:     manager.GetClient(),
 		LiveReader: manager.GetAPIReader(),
 		Recorder:   manager.GetEventRecorder("zim-operator"),
@@ -338,7 +338,8 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 		Endpoints:               controllers.EndpointPolicy{AllowInsecure: true},
 		VerifyInterval:          verifyInterval,
 		MaxConcurrentReconciles: 10,
-	}).SetupWithManager(manager)).To(Succeed())
+	})
+	Expect(w.operator.SetupWithManager(manager)).To(Succeed())
 
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx)) // It outlives the node that starts it.
 	stopped := make(chan error, 1)

@@ -32,6 +32,10 @@ type roomMemory struct {
 	lastAnswer time.Time
 	// failures in a row, reset by a pass that succeeded as a whole.
 	failures int
+	// callback is the note of a server callback that the last look has seen. echo is when to look once more, for the
+	// callbacks that came soon after it and left no note of their own; zero if never.
+	callback string
+	echo     time.Time
 	// attributeSeq is the count of attribute changes last seen in the live room.
 	attributeSeq int
 	// replacement is under way: the operator has sent DestroyRoom to create the room anew, and it is not back; nil if not.

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/callback"
 )
 
 // passTimeout bounds one pass: some calls of ten seconds each, and waiting for their turns.
@@ -61,6 +62,7 @@ type Controllers struct {
 	options             Options
 	wakeApps, wakeRooms *waker
 	pressure            *quotaPressure
+	callbacks           *callbackNotebook
 }
 
 // New builds the reconcilers. The client's cache needs the indexes of SetupIndexes.
@@ -75,6 +77,7 @@ func New(options Options) *Controllers {
 		options.Client = liveNamespaces{Client: options.Client, live: options.LiveReader}
 	}
 	c := &Controllers{options: options, wakeApps: newWaker(), wakeRooms: newWaker()}
+	c.callbacks = newCallbackNotebook(options)
 	registry := newAppRegistry(c.appChanged, c.wakeApps.wake)
 	registry.gone = options.Observer.Forget
 	load := newWorkload()
@@ -127,6 +130,10 @@ func (c *Controllers) SetupWithManager(manager ctrl.Manager) error {
 		return nil
 	}))
 }
+
+// Callbacks is where a receiver of ZIM's server callbacks leaves its hints, on any replica: they become annotations of
+// ZimRooms, which the replica that works sees.
+func (c *Controllers) Callbacks() callback.Notebook { return c.callbacks }
 
 func (c *Controllers) setupApps(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).

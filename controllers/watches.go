@@ -22,9 +22,10 @@ import (
 func roomChanged() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			annotation := zimv1alpha1.ReconcileRequestedAtAnnotation
+			const requested, callback = zimv1alpha1.ReconcileRequestedAtAnnotation, zimv1alpha1.CallbackReceivedAtAnnotation
+			before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
 			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
-				e.ObjectOld.GetAnnotations()[annotation] != e.ObjectNew.GetAnnotations()[annotation] ||
+				before[requested] != after[requested] || before[callback] != after[callback] ||
 				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
 		},
 	}

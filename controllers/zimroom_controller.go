@@ -114,6 +114,9 @@ func (r *ZimRoomReconciler) newPass(request reconcile.Request, base *zimv1alpha1
 		visit:   visit,
 		missing: isKnownMissing(room),
 	}
+	if isNew {
+		memory.callback = r.callbackSeenBefore(room)
+	}
 	if isNew && readyReason(room) == zimv1alpha1.ReasonReplacing {
 		memory.replacement = &replacement{certain: true} // Begun before a restart.
 	}
@@ -188,6 +191,7 @@ func (p *pass) operatorUser() string {
 func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Result, error) {
 	at := r.situation(p)
 	p.memory.tried = p.attempt()
+	p.memory.lookAfterCallback(p.room, r.clock.Now())
 	r.quota.take(p.request)
 	waits, err := p.ensureDeclared(ctx)
 	p.visit.leave()

@@ -21,6 +21,10 @@ const (
 	// request. It appears in status.lastHandledReconcileAt when the pass was done.
 	ReconcileRequestedAtAnnotation = Group + "/reconcile-requested-at"
 
+	// CallbackReceivedAtAnnotation is set by the operator when ZIM's server callback says that something happened to the
+	// room, at most once in 10 seconds: a time (RFC 3339). A text that was not there before makes it look.
+	CallbackReceivedAtAnnotation = Group + "/callback-received-at"
+
 	// DefaultEndpoint is the vendor's access point for all regions; a ZimApp with an empty endpoint uses it.
 	DefaultEndpoint = "https://zim-api.zego.im"
 

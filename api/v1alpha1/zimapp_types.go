@@ -48,6 +48,22 @@ type SecretKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
+// CallbackSecretReference names a key of a Secret in the namespace of the ZimApp.
+type CallbackSecretReference struct {
+	// name of the Secret, in the namespace of the ZimApp.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key of the Secret's data that holds the value. Default: callbackSecret.
+	// +optional
+	// +kubebuilder:default=callbackSecret
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}
+
 // ZimAppSpec describes one ZEGOCLOUD application: how to sign calls for it, where to send them, and who may use it.
 type ZimAppSpec struct {
 	// appID is the AppID that the ZEGOCLOUD console shows for the project. 1 to 4294967295. It cannot be changed:
@@ -95,6 +111,13 @@ type ZimAppSpec struct {
 	// +optional
 	// +kubebuilder:default={from: Same}
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
+
+	// callbackSecretRef names the Secret, in the namespace of the ZimApp, that holds the CallbackSecret of the project:
+	// with it ZIM signs its server callbacks, which tell the operator at once that a room was destroyed. The ServerSecret
+	// is tried as well, because the vendor's pages disagree. Without effect unless the manager receives callbacks
+	// (docs/callbacks.md).
+	// +optional
+	CallbackSecretRef *CallbackSecretReference `json:"callbackSecretRef,omitempty"`
 }
 
 // ZimAppStatus tells whether ZIM accepts the application.

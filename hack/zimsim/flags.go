@@ -15,6 +15,9 @@ import (
 // secretVariable holds the ServerSecret unless a file does. A flag would show it to everybody who can list processes.
 const secretVariable = "ZIMSIM_SERVER_SECRET" //nolint:gosec // The name of a variable, not a secret.
 
+// callbackSecretVariable holds the CallbackSecret, if it is another one.
+const callbackSecretVariable = "ZIMSIM_CALLBACK_SECRET" //nolint:gosec // The name of a variable, not a secret.
+
 // config is what the flags say.
 type config struct {
 	bindAddress      string
@@ -38,6 +41,8 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*config, e
 		"file with the app's ServerSecret; without it the secret comes from "+secretVariable)
 	flags.IntVar(&app.CallsPerSecond, "calls-per-second", 20, "the app's calls in any sliding second; negative: no limit")
 	flags.IntVar(&app.MaxRooms, "max-rooms", 0, "rooms the app may have at one time; 0: no limit")
+	flags.StringVar(&app.CallbackURL, "callback-url", "", "where the app's server callbacks go; signed with "+
+		callbackSecretVariable+", or else with the ServerSecret")
 	flags.DurationVar(&c.options.Latency, "latency", 0, "time added to every answer of the API")
 	flags.DurationVar(&c.options.Jitter, "jitter", 0, "how much the latency varies to either side")
 	bindSwitches(flags, &c.options.Switches)
@@ -48,9 +53,12 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*config, e
 	if c.options.Latency < 0 || c.options.Jitter < 0 {
 		return nil, errors.New("--latency and --jitter must not be negative")
 	}
+	if err := zimsim.CheckCallbackURL(app.CallbackURL); err != nil {
+		return nil, fmt.Errorf("--callback-url: %w", err)
+	}
 	if appID == 0 {
-		if secretFile != "" {
-			return nil, errors.New("--server-secret-file needs --app-id")
+		if secretFile != "" || app.CallbackURL != "" {
+			return nil, errors.New("--server-secret-file and --callback-url need --app-id")
 		}
 		return c, nil
 	}
@@ -62,6 +70,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*config, e
 		return nil, err
 	}
 	app.AppID, app.ServerSecret = uint32(appID), secret
+	app.CallbackSecret = strings.TrimSpace(getenv(callbackSecretVariable))
 	c.options.Apps = []zimsim.App{app}
 	return c, nil
 }
@@ -117,6 +126,8 @@ func bindSwitches(flags *flag.FlagSet, s *zimsim.Switches) {
 		"limit-per-action":                 &s.LimitPerAction,
 		"count-refused-calls":              &s.CountRefusedCalls,
 		"require-hex-nonce":                &s.RequireHexNonce,
+		"callback-time-in-milliseconds":    &s.CallbackTimeInMilliseconds,
+		"callback-url-encoded":             &s.CallbackURLEncoded,
 	} {
 		flags.BoolVar(b, name, *b, switchUsage)
 	}

@@ -52,6 +52,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	failed := make(chan error, 2)
 	apiServer := serve(api, simulator.API(), failed)
 	adminServer := serve(admin, simulator.Admin(), failed)
+	sending, stop := context.WithCancel(ctx)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		simulator.SendCallbacks(sending, http.DefaultTransport)
+	}()
+	defer func() {
+		stop()
+		<-sent
+	}()
 	if _, err := fmt.Fprintf(out, "API   http://%s\nAdmin http://%s\n", api.Addr(), admin.Addr()); err != nil {
 		return fmt.Errorf("writing the addresses: %w", err)
 	}

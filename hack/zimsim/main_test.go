@@ -172,7 +172,9 @@ func TestRunRefuses(t *testing.T) {
 		"no secret":           {[]string{"--app-id=1"}, "needs a secret"},
 		"empty secret":        {[]string{"--app-id=1", "--server-secret-file=" + empty}, "needs a secret"},
 		"missing secret file": {[]string{"--app-id=1", "--server-secret-file=/nosuch"}, "--server-secret-file: "},
-		"secret without app":  {[]string{"--server-secret-file=" + empty}, "needs --app-id"},
+		"secret without app":  {[]string{"--server-secret-file=" + empty}, "need --app-id"},
+		"URL without app":     {[]string{"--callback-url=http://localhost"}, "need --app-id"},
+		"bad URL":             {[]string{"--app-id=1", "--callback-url=localhost:80"}, "--callback-url: "},
 		"AppId too large":     {[]string{"--app-id=4294967296"}, "uint32"},
 		"negative latency":    {[]string{"--latency=-1s"}, "negative"},
 	} {

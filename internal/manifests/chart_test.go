@@ -56,6 +56,14 @@ func TestChartEqualsKustomization(t *testing.T) {
 				"--set", "prometheusRule.enabled=true", "--set", "dashboard.enabled=true",
 			},
 		},
+		"callbacks": {
+			kustomized: overlay(t, "resources: [../default]\ncomponents: [../components/callbacks]\n", nil),
+			args:       []string{"--set", "callbacks.enabled=true"},
+		},
+		"callbacks and policy": {
+			kustomized: overlay(t, "resources: [../default, ../network-policy]\ncomponents: [../components/callbacks]\n", nil),
+			args:       []string{"--set", "callbacks.enabled=true,networkPolicy.enabled=true"},
+		},
 		"namespaced": {
 			kustomized: overlay(t, namespacedOverlay, teamA),
 			args:       []string{"--set", "watchNamespaces={team-a}"},
@@ -134,6 +142,15 @@ func TestChartSwitches(t *testing.T) {
 			added: []string{"ConfigMap zim-operator-system/zim-operator-dashboard"}, contains: []string{`"team":"chat"`, `{{lane}}`}},
 		"network policy": {set: "networkPolicy.enabled=true,networkPolicy.egressPorts={16443},networkPolicy.metricsFrom.a=b",
 			added: []string{"NetworkPolicy zim-operator-system/zim-operator-manager"}, contains: []string{`"port":16443`, `"a":"b"`}},
+		"callbacks": {set: "callbacks.enabled=true",
+			added: []string{"Service zim-operator-system/zim-operator-callbacks"}, contains: []string{"--callback-bind-address=:8082", `"targetPort":"callbacks"`}},
+		"callbacks and nothing else lets in": {set: "callbacks.enabled=true,metrics.enabled=false,networkPolicy.enabled=true,networkPolicy.callbacksFrom.a=b",
+			added: []string{"NetworkPolicy zim-operator-system/zim-operator-manager", "Service zim-operator-system/zim-operator-callbacks"},
+			absent: []string{
+				"ClusterRole /zim-operator-metrics-auth", "ClusterRoleBinding /zim-operator-metrics-auth",
+				"ClusterRole /zim-operator-metrics-reader", "Service zim-operator-system/zim-operator-metrics",
+			},
+			contains: []string{`"port":"callbacks"`, `"a":"b"`}},
 		"default app": {set: "defaultApp.create=true,defaultApp.appID=4294967295,defaultApp.fromUserID=operator,defaultApp.allowedNamespaces.from=All",
 			added:    []string{"ZimApp zim-operator-system/default"},
 			contains: []string{`"appID":4294967295`, `"from":"All"`, `"helm.sh/resource-policy":"keep"`}},
@@ -210,6 +227,7 @@ func TestChartRefusesWrongValues(t *testing.T) {
 		"resources.limit.memory=1Gi":                           "limit",
 		"serviceAccount.create=false":                          "/serviceAccount",
 		"metrics.enable=true":                                  "enable",
+		"callbacks.enabled=maybe":                              "/callbacks/enabled",
 		"serviceMonitor.interval=often":                        "/serviceMonitor/interval",
 		"networkPolicy.egressPorts={70000}":                    "/networkPolicy/egressPorts",
 		"defaultApp.create=true":                               "/defaultApp/appID",

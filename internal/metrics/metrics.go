@@ -22,6 +22,8 @@ const (
 	labelCode   = "code"
 	labelLane   = "lane"
 	labelCause  = "cause"
+
+	labelOutcome = "outcome"
 )
 
 // Causes of a recreation.

@@ -20,6 +20,7 @@ type Options struct {
 	MetricsSecure          bool
 	ProbeAddress           string
 	PprofAddress           string
+	CallbackAddress        string
 	LeaderElect            bool
 	VerifyInterval         time.Duration
 	ConcurrentReconciles   int
@@ -63,6 +64,8 @@ func (o *Options) bind(flags *flag.FlagSet) {
 		"Address of /healthz and /readyz; 0 turns it off.")
 	flags.StringVar(&o.PprofAddress, "pprof-bind-address", "0",
 		"Address of Go's profiles; 0 turns it off. It asks nobody who they are: bind it to 127.0.0.1.")
+	flags.StringVar(&o.CallbackAddress, "callback-bind-address", "0",
+		"Address that receives ZIM's server callbacks, over HTTP, on every replica; 0 turns it off.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false,
 		"Work only while holding a lease in the operator's namespace, so that several replicas can run.")
 	flags.DurationVar(&o.VerifyInterval, "verify-interval", 10*time.Minute,

@@ -59,7 +59,8 @@ func adminRoutes() map[string]map[string]route {
 			http.MethodGet:    {slices.Concat(filter, []string{queryAction + "?"}), getCalls},
 			http.MethodDelete: {nil, deleteCalls},
 		},
-		"/events": {http.MethodGet: {filter, getEvents}},
+		"/events":    {http.MethodGet: {filter, getEvents}},
+		"/callbacks": {http.MethodGet: {filter, getCallbacks}},
 		"/faults": {
 			http.MethodGet:    {nil, func(c *adminCall) (any, error) { return c.sim.Faults(), nil }},
 			http.MethodPost:   {nil, postFault},
@@ -79,6 +80,9 @@ func putApp(c *adminCall) (any, error) {
 	}
 	if app.AppID == 0 {
 		return nil, badRequestError{errors.New("appID is missing")}
+	}
+	if err := CheckCallbackURL(app.CallbackURL); err != nil {
+		return nil, badRequestError{fmt.Errorf("callbackURL: %w", err)}
 	}
 	if app.ServerSecret == "" && !c.sim.hasApp(app.AppID) {
 		return nil, badRequestError{errors.New("serverSecret is missing: the app is new")}
@@ -107,15 +111,28 @@ func deleteCalls(c *adminCall) (any, error) {
 }
 
 func getEvents(c *adminCall) (any, error) {
-	appID, err := c.appID()
+	filter, err := c.eventFilter()
 	if err != nil {
 		return nil, err
 	}
-	limit, err := c.number(queryLimit)
+	return c.sim.Events(filter), nil
+}
+
+func getCallbacks(c *adminCall) (any, error) {
+	filter, err := c.eventFilter()
 	if err != nil {
 		return nil, err
 	}
-	return c.sim.Events(EventFilter{AppID: appID, RoomID: c.query.Get(queryRoomID), Limit: limit}), nil
+	return c.sim.Callbacks(filter), nil
+}
+
+func (c *adminCall) eventFilter() (filter EventFilter, err error) {
+	if filter.AppID, err = c.appID(); err != nil {
+		return filter, err
+	}
+	filter.RoomID = c.query.Get(queryRoomID)
+	filter.Limit, err = c.number(queryLimit)
+	return filter, err
 }
 
 func postFault(c *adminCall) (any, error) {

@@ -26,7 +26,7 @@
 //
 // # Time
 //
-// The simulator starts no timers. Every access first buries the rooms whose time has come by [Options].Now, so a test
+// The simulator starts no timers, unless [Simulator.SendCallbacks] runs. Every access first buries the rooms whose time has come by [Options].Now, so a test
 // with a clock of its own moves the clock and sees the room gone, and the room's event carries the moment at which it
 // died. Only Options.Latency, FaultLatency and FaultHang take real time.
 //
@@ -46,6 +46,14 @@
 //   - DestroyRoom does not wait for DestroyDelayTime.
 //   - KickoutRoomUser passes over users who are not in the room, unless none is: 660300002.
 //   - A UserRegister in which everything fails has the code of the first failure.
+//
+// # Server callbacks
+//
+// While [Simulator.SendCallbacks] runs, apps with a CallbackURL get room_create, room_destroy, room_enter and room_exit,
+// signed, whoever caused them; what is not answered with 2xx comes again 2, 4, 8, 16 and 32 seconds later. A room_destroy
+// comes when a room is gone, not when it becomes empty.
+//
+//   - https://www.zegocloud.com/docs/zim-server/callbacks/room/room-destroyed
 //
 // # The admin side
 //
@@ -72,6 +80,7 @@
 //	GET    /calls?appID=&action=&roomID=&limit=    every parameter may be missing; limit: so many of the newest
 //	DELETE /calls
 //	GET    /events?appID=&roomID=&limit=
+//	GET    /callbacks?appID=&roomID=&limit=        the tries to deliver callbacks
 //	GET    /faults
 //	POST   /faults                                 injects the [Fault] in the body, answers {"id": 1}
 //	DELETE /faults                                 all; id=1: that one

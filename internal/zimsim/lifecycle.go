@@ -42,6 +42,7 @@ func (s *Simulator) startTimerAtCreation(r *room, now time.Time) {
 func (s *Simulator) startTimer(r *room, now time.Time) {
 	r.diesAt = now.Add(r.destroyDelay)
 	heap.Push(&s.deaths, r)
+	s.wakeSender()
 	s.bury(now)
 }
 

@@ -35,6 +35,12 @@ type App struct {
 	AppID        uint32 `json:"appID"`
 	ServerSecret string `json:"serverSecret,omitempty"`
 
+	// CallbackURL is where server callbacks go, while SendCallbacks runs. Empty: nowhere.
+	CallbackURL string `json:"callbackURL,omitempty"`
+	// CallbackSecret signs them. It never comes out again. Empty: the ServerSecret does, as one of the vendor's pages has
+	// it.
+	CallbackSecret string `json:"callbackSecret,omitempty"`
+
 	// CallsPerSecond is the quota of calls within any sliding second. 0 stands for 20; negative: no limit.
 	CallsPerSecond int `json:"callsPerSecond,omitempty"`
 

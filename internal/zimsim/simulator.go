@@ -10,7 +10,8 @@ import (
 
 // Simulator holds the apps and everything in them. It is safe for concurrent use. Make one with New.
 type Simulator struct {
-	opts Options
+	opts   Options
+	posted chan struct{} // wakes SendCallbacks
 
 	mu          sync.Mutex // guards everything below
 	switches    Switches
@@ -18,6 +19,9 @@ type Simulator struct {
 	deaths      deaths // of all apps
 	calls       ring[Call]
 	events      ring[Event]
+	callbacks   ring[Callback]
+	sending     bool     // SendCallbacks runs
+	outbox      []parcel // what it is to send
 	faults      []*Fault
 	lastFaultID int
 	requests    uint64 // counts towards RequestId
@@ -48,10 +52,12 @@ func New(opts Options) *Simulator {
 	}
 	setDefault(&opts.JournalSize, defaultJournalSize)
 	s := &Simulator{
-		opts:   opts,
-		apps:   make(map[uint32]*appState),
-		calls:  ring[Call]{size: opts.JournalSize},
-		events: ring[Event]{size: opts.JournalSize},
+		opts:      opts,
+		posted:    make(chan struct{}, 1),
+		apps:      make(map[uint32]*appState),
+		calls:     ring[Call]{size: opts.JournalSize},
+		events:    ring[Event]{size: opts.JournalSize},
+		callbacks: ring[Callback]{size: opts.JournalSize},
 	}
 	s.SetSwitches(opts.Switches)
 	for _, app := range opts.Apps {
@@ -62,14 +68,17 @@ func New(opts Options) *Simulator {
 
 func (s *Simulator) now() time.Time { return s.opts.Now() }
 
-// SetApp adds an app, or replaces the configuration of one and keeps its rooms and users. An empty ServerSecret keeps
-// the secret that the app has.
+// SetApp adds an app, or replaces the configuration of one and keeps its rooms and users. An empty ServerSecret or
+// CallbackSecret keeps the one that the app has.
 func (s *Simulator) SetApp(app App) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.apps[app.AppID]; old != nil {
 		if app.ServerSecret == "" {
 			app.ServerSecret = old.config.ServerSecret
+		}
+		if app.CallbackSecret == "" {
+			app.CallbackSecret = old.config.CallbackSecret
 		}
 		old.config = app.withDefaults()
 		return
@@ -90,7 +99,7 @@ func (s *Simulator) Apps() []App {
 	list := make([]App, 0, len(s.apps))
 	for _, app := range s.apps {
 		config := app.config
-		config.ServerSecret = ""
+		config.ServerSecret, config.CallbackSecret = "", ""
 		list = append(list, config)
 	}
 	slices.SortFunc(list, func(a, b App) int { return cmp.Compare(a.AppID, b.AppID) })

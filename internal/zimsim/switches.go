@@ -80,6 +80,13 @@ type Switches struct {
 	UnknownApp int `json:"unknownApp"`
 	// RequireHexNonce answers 2 to a SignatureNonce that is not 16 hex characters. Default false: samples break the rule.
 	RequireHexNonce bool `json:"requireHexNonce"`
+	// CallbackTimeInMilliseconds gives callbacks a timestamp in milliseconds (text since 2025-09-11). False: in seconds
+	// (samples). Default true.
+	CallbackTimeInMilliseconds bool `json:"callbackTimeInMilliseconds"`
+	// CallbackURLEncoded encodes the body of callbacks as a whole: the pages say that it "needs UrlDecode". Default false:
+	// plain JSON, as in the samples.
+	CallbackURLEncoded bool `json:"callbackURLEncoded"`
+
 	// GatewayErrorStatus is the HTTP status of answers with a gateway code (1000000xx). Default 200.
 	GatewayErrorStatus int `json:"gatewayErrorStatus"`
 }
@@ -97,6 +104,7 @@ func DefaultSwitches() Switches {
 		UnregisteredOperator:         CodeOperatorNotRegistered,
 		UserListOverLimit:            CodeAppLimit,
 		UnknownApp:                   CodeNoServerSecret,
+		CallbackTimeInMilliseconds:   true,
 		GatewayErrorStatus:           200,
 	}
 }

@@ -1,8 +1,10 @@
 package zimsim_test
 
 import (
+	"context"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +31,24 @@ func leaveEmpty(f *fixture) any {
 func createdWithAttributes(f *fixture) any {
 	answered := f.create("r", object{"Attributes": []object{attribute("a", "1")}}).seq()
 	return []int{answered, len(f.attributesOf("r"))}
+}
+
+// firstCallback returns the body of the callback that a new room causes.
+func firstCallback(f *fixture) string {
+	h := &hook{}
+	f.SetApp(zimsim.App{AppID: appID, CallsPerSecond: -1, CallbackURL: hookURL})
+	ctx, cancel := context.WithCancel(f.t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f.SendCallbacks(ctx, h)
+	}()
+	for i := 0; h.first() == ""; i++ { // Those of the time before it runs are not sent.
+		f.create(strconv.Itoa(i), nil)
+	}
+	cancel()
+	<-ended
+	return h.first()
 }
 
 func createCode(extra object) func(*fixture) any {
@@ -217,6 +237,17 @@ var switchCases = map[string]switchCase{
 			query.Set("Signature", signature("15215528852396", start.Unix()))
 			return []int{right, f.send(http.MethodGet, query, "").Code}
 		}, []int{660300001, 660300001}, []int{660300001, 2},
+	},
+	"CallbackTimeInMilliseconds": {
+		func(s *zimsim.Switches) { s.CallbackTimeInMilliseconds = false },
+		func(f *fixture) any {
+			_, after, _ := strings.Cut(firstCallback(f), `"timestamp":`)
+			return after[:strings.IndexAny(after, ",}")]
+		}, "1615186943000", "1615186943",
+	},
+	"CallbackURLEncoded": {
+		func(s *zimsim.Switches) { s.CallbackURLEncoded = true },
+		func(f *fixture) any { return firstCallback(f)[:4] }, `{"ap`, "%7B%",
 	},
 	"GatewayErrorStatus": {
 		func(s *zimsim.Switches) { s.GatewayErrorStatus = 403 },

@@ -1,0 +1,248 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/callback"
+	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+const (
+	// callbackInterval is how often a ZimRoom gets a note of a callback at most. The operator looks when the note comes and
+	// once more after this time, so one note stands for all callbacks of the time between.
+	callbackInterval = 10 * time.Second
+	// callbackTakeover is how old a note may be that a process finds at its start and takes for unseen: longer than it
+	// takes to notice that the leader is gone.
+	callbackTakeover = time.Minute
+	// notesPerSecond and noteBurst bound the writes to Kubernetes that callbacks lead to. ZIM repeats what was refused.
+	notesPerSecond, noteBurst = 50, 100
+	// noteAttempts is how often a note is tried against others who write the same ZimRoom.
+	noteAttempts = 3
+)
+
+// callbackNotebook implements callback.Notebook with annotations. It works on every replica, so it knows of apps only
+// what their status says.
+type callbackNotebook struct {
+	client.Client
+	liveReader client.Reader
+	clock      clock.PassiveClock
+	secrets    *secretMemory
+	limiter    *rate.Limiter
+
+	// turn is held by the one callback that is being noted: of many for one room the first makes the others needless.
+	turn chan struct{}
+	// noted are the notes of the last callbackInterval: the cache may not have them yet. Needs the turn.
+	noted map[types.UID]time.Time
+}
+
+func newCallbackNotebook(options Options) *callbackNotebook {
+	return &callbackNotebook{
+		Client:     options.Client,
+		liveReader: options.LiveReader,
+		clock:      options.Clock,
+		secrets:    newSecretMemory(options.LiveReader, options.Clock),
+		limiter:    rate.NewLimiter(notesPerSecond, noteBurst),
+		turn:       make(chan struct{}, 1),
+		noted:      map[types.UID]time.Time{},
+	}
+}
+
+// Signers implements callback.Notebook. Anyone may write somebody else's AppID into a ZimApp, so only those count whose
+// ServerSecret ZIM has accepted, for the account that their spec names now.
+func (n *callbackNotebook) Signers(ctx context.Context, appID uint32) ([]callback.Signer, error) {
+	var apps zimv1alpha1.ZimAppList
+	ofAppID := client.MatchingFields{appIDIndex: strconv.FormatUint(uint64(appID), 10)}
+	if err := n.List(ctx, &apps, ofAppID, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing ZimApps: %w", err)
+	}
+	var signers []callback.Signer
+	for i := range apps.Items {
+		app := &apps.Items[i]
+		account, err := zim.AccountAt(endpointOf(app), appID)
+		accepted := app.Status.AcceptedSecretVersion != "" && app.Status.ObservedGeneration == app.Generation
+		if err != nil || !accepted {
+			continue
+		}
+		secrets, err := n.secretsOf(ctx, app)
+		if err != nil {
+			return nil, err
+		}
+		signers = append(signers, callback.Signer{
+			Account: callback.Account{Realm: account.Realm, AppID: account.AppID}, Secrets: secrets,
+		})
+	}
+	return signers, nil
+}
+
+// secretsOf returns the secrets with which ZIM may sign an app's callbacks: the CallbackSecret, or the ServerSecret,
+// depending on which page of the vendor one believes.
+func (n *callbackNotebook) secretsOf(ctx context.Context, app *zimv1alpha1.ZimApp) ([]string, error) {
+	references := []zimv1alpha1.SecretKeyReference{app.Spec.ServerSecretRef}
+	if own := app.Spec.CallbackSecretRef; own != nil {
+		references = append(references, zimv1alpha1.SecretKeyReference{Name: own.Name, Key: own.Key})
+	}
+	var secrets []string
+	for _, reference := range references {
+		value, err := n.secrets.read(ctx, types.NamespacedName{Namespace: app.Namespace, Name: reference.Name}, reference.Key)
+		if err != nil {
+			return nil, err
+		}
+		if value != "" {
+			secrets = append(secrets, value)
+		}
+	}
+	return secrets, nil
+}
+
+// Note implements callback.Notebook.
+func (n *callbackNotebook) Note(ctx context.Context, hint callback.Hint) (callback.Outcome, error) {
+	rooms, err := n.roomsOf(ctx, hint)
+	if err != nil {
+		return callback.Failed, err
+	}
+	result := callback.NotOurs
+	for i := range rooms {
+		if hint.Event == callback.RoomLeft && !isWaitingToBeReplaced(&rooms[i]) {
+			result = callback.Ignored
+			continue
+		}
+		return n.note(ctx, &rooms[i]) // There is one: only the holder of a room is confirmed.
+	}
+	return result, nil
+}
+
+// roomsOf returns the ZimRooms that have the room of a hint.
+func (n *callbackNotebook) roomsOf(ctx context.Context, hint callback.Hint) ([]zimv1alpha1.ZimRoom, error) {
+	account := zim.Account{Realm: hint.Account.Realm, AppID: hint.Account.AppID}
+	var found []zimv1alpha1.ZimRoom
+	for _, id := range hint.RoomIDs {
+		var rooms zimv1alpha1.ZimRoomList
+		if err := n.List(ctx, &rooms, client.MatchingFields{roomIDIndex: id}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("listing ZimRooms: %w", err)
+		}
+		for i := range rooms.Items {
+			if home, confirmed := homeOf(&rooms.Items[i]); confirmed && home == account {
+				found = append(found, rooms.Items[i])
+			}
+		}
+	}
+	return found, nil
+}
+
+// note writes the annotation, unless there is one that is young enough.
+func (n *callbackNotebook) note(ctx context.Context, room *zimv1alpha1.ZimRoom) (callback.Outcome, error) {
+	select {
+	case n.turn <- struct{}{}:
+		defer func() { <-n.turn }()
+	case <-ctx.Done():
+		return callback.Failed, ctx.Err()
+	}
+	now := n.clock.Now()
+	maps.DeleteFunc(n.noted, func(_ types.UID, at time.Time) bool { return now.Sub(at).Abs() >= callbackInterval })
+	if _, noted := n.noted[room.UID]; noted {
+		return callback.Coalesced, nil
+	}
+	for range noteAttempts {
+		outcome, err := n.writeNote(ctx, room, now)
+		if !apierrors.IsConflict(err) {
+			return outcome, err
+		}
+		if room, err = n.liveRoom(ctx, room); err != nil {
+			return callback.Failed, err
+		}
+		if room == nil {
+			return callback.NotOurs, nil
+		}
+	}
+	return callback.Failed, errors.New("noting a callback: others write the ZimRoom all the time")
+}
+
+// writeNote patches with an optimistic lock: another replica may note a callback for the room at this moment.
+func (n *callbackNotebook) writeNote(
+	ctx context.Context, room *zimv1alpha1.ZimRoom, now time.Time,
+) (callback.Outcome, error) {
+	noted, err := time.Parse(time.RFC3339Nano, room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation])
+	switch {
+	case !room.DeletionTimestamp.IsZero() || room.Spec.Suspend:
+		return callback.Ignored, nil
+	case err == nil && now.Sub(noted).Abs() < callbackInterval:
+		return callback.Coalesced, nil
+	case !n.limiter.AllowN(now, 1):
+		return callback.Refused, nil
+	}
+	changed := room.DeepCopy()
+	if changed.Annotations == nil {
+		changed.Annotations = map[string]string{}
+	}
+	changed.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation] = now.UTC().Format(time.RFC3339Nano)
+	err = n.Patch(ctx, changed, client.MergeFromWithOptions(room, client.MergeFromWithOptimisticLock{}))
+	switch {
+	case apierrors.IsNotFound(err):
+		return callback.NotOurs, nil
+	case err != nil:
+		return callback.Failed, fmt.Errorf("noting a callback: %w", err)
+	}
+	n.noted[room.UID] = now
+	return callback.Noted, nil
+}
+
+// liveRoom reads a ZimRoom past the cache; nil if it is gone. It lists, which the operator may do anyway.
+func (n *callbackNotebook) liveRoom(ctx context.Context, room *zimv1alpha1.ZimRoom) (*zimv1alpha1.ZimRoom, error) {
+	var rooms zimv1alpha1.ZimRoomList
+	named := client.MatchingFields{"metadata.name": room.Name}
+	if err := n.liveReader.List(ctx, &rooms, client.InNamespace(room.Namespace), named); err != nil {
+		return nil, fmt.Errorf("reading a ZimRoom: %w", err)
+	}
+	if len(rooms.Items) == 0 || rooms.Items[0].UID != room.UID {
+		return nil, nil //nolint:nilnil // Gone.
+	}
+	return &rooms.Items[0], nil
+}
+
+// readCallback tells whether a callback asks for a look that was not made yet. A room that dies right after its
+// creation is left to its slot, as without callbacks: else it would be created again and again.
+func (r *ZimRoomReconciler) readCallback(p *pass, now time.Time) bool {
+	note := p.room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation]
+	live := p.room.Status.Room
+	if note == p.memory.callback || note == "" || live == nil || p.missing {
+		return false
+	}
+	if live.CreatedTime != nil && now.Sub(live.CreatedTime.Time) < youngDeath {
+		p.memory.callback = note
+		return false
+	}
+	return true
+}
+
+// callbackSeenBefore returns the note that a ZimRoom carries when the process sees it first, if its callback was dealt
+// with before; else an empty text.
+func (r *ZimRoomReconciler) callbackSeenBefore(room *zimv1alpha1.ZimRoom) string {
+	note := room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation]
+	if at, err := time.Parse(time.RFC3339Nano, note); err == nil && r.started.Sub(at) < callbackTakeover {
+		return ""
+	}
+	return note
+}
+
+// lookAfterCallback notes that a look is made now, with the callback that the ZimRoom shows.
+func (m *roomMemory) lookAfterCallback(room *zimv1alpha1.ZimRoom, now time.Time) {
+	note := room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation]
+	switch {
+	case note != m.callback:
+		m.callback, m.echo = note, now.Add(callbackInterval)
+	case isPast(m.echo, now):
+		m.echo = time.Time{}
+	}
+}

@@ -1,0 +1,361 @@
+package controllers_test
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/controllers"
+	"github.com/zim-operator/zim-operator/internal/callback"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
+)
+
+const (
+	callbackAnnotation = zimv1alpha1.CallbackReceivedAtAnnotation
+	hookSecret         = "fedcba9876543210fedcba9876543210"
+)
+
+// hook is a receiver in front of an operator.
+type hook struct {
+	receiver http.Handler
+	outcome  atomic.Value // of the last callback
+}
+
+func (w *world) newHook(operator *controllers.Controllers) *hook {
+	h := &hook{}
+	h.receiver = callback.New(callback.Config{
+		Notebook: operator.Callbacks(), Now: w.clock.Now,
+		Observe: func(outcome callback.Outcome, _ error) { h.outcome.Store(outcome) },
+	})
+	return h
+}
+
+// send sends a callback, and returns what became of it.
+func (h *hook) send(ctx context.Context, at time.Time, secret, event, roomID string) callback.Outcome {
+	GinkgoHelper()
+	stamp := fmt.Sprint(at.Unix())
+	parts := []string{secret, stamp, "350176"}
+	slices.Sort(parts)
+	body, err := json.Marshal(map[string]any{
+		"appid": fmt.Sprint(testAppID), "event": event, "room_id": roomID, "timestamp": at.Unix(), "nonce": "350176",
+		"signature": fmt.Sprintf("%x", sha1.Sum([]byte(strings.Join(parts, "")))),
+	})
+	Expect(err).NotTo(HaveOccurred())
+	answer := httptest.NewRecorder()
+	h.receiver.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(string(body))))
+	outcome := h.outcome.Load().(callback.Outcome)
+	taken := slices.Contains([]callback.Outcome{callback.Noted, callback.Coalesced, callback.NotOurs, callback.Ignored}, outcome)
+	Expect(answer.Code == http.StatusOK).To(Equal(taken), "%d for %s", answer.Code, outcome)
+	return outcome
+}
+
+// receive sends a callback about a room, signed with the ServerSecret, to the world's operator.
+func (w *world) receive(ctx context.Context, event, roomID string) callback.Outcome {
+	GinkgoHelper()
+	return w.newHook(w.operator).send(ctx, w.clock.Now(), testSecret, event, roomID)
+}
+
+var _ = Describe("A server callback", func() {
+	var (
+		w    *world
+		room *zimv1alpha1.ZimRoom
+	)
+
+	BeforeEach(func(ctx context.Context) {
+		w = newWorld(ctx)
+		room = w.applied(ctx)
+		w.advance(time.Minute)
+		w.simulator.ResetCalls()
+		w.writes.Store(0)
+	})
+	note := func(ctx context.Context) string { return w.get(ctx, room).Annotations[callbackAnnotation] }
+
+	It("about a destroyed room brings it back with the next pass", func(ctx context.Context) {
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted))
+		Expect(note(ctx)).NotTo(BeEmpty())
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(1))
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+	})
+
+	It("that is not true costs two looks and one write", func(ctx context.Context) {
+		w.receive(ctx, "room_destroy", "Room1")
+		wait := w.pass(ctx, room).RequeueAfter
+		Expect(w.calls()).To(Equal([]string{"CreateRoom", "QueryRoomAttribute"}))
+		Expect(w.pass(ctx, room).RequeueAfter).To(Equal(wait))
+		Expect(w.calls()).To(HaveLen(2))
+
+		By("looking again for those that the note stands for")
+		Expect(wait).To(Equal(10 * time.Second))
+		w.advance(wait)
+		Expect(w.pass(ctx, room).RequeueAfter).To(BeNumerically(">", 10*time.Second))
+		Expect(w.calls()).To(HaveLen(4))
+		w.advance(time.Minute)
+		w.pass(ctx, room)
+		Expect(w.calls()).To(HaveLen(4))
+		Expect(w.writes.Load()).To(BeEquivalentTo(1))
+	})
+
+	It("finds a room that was destroyed just after the note of another", func(ctx context.Context) {
+		w.receive(ctx, "room_destroy", "Room1")
+		w.advance(w.pass(ctx, room).RequeueAfter / 2)
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Coalesced))
+		w.advance(w.pass(ctx, room).RequeueAfter)
+		w.pass(ctx, room)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+	})
+
+	It("costs no look of its own when one was made since", func(ctx context.Context) {
+		w.receive(ctx, "room_destroy", "Room1")
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "new" })
+		w.pass(ctx, room)
+		calls := len(w.calls())
+		w.pass(ctx, room)
+		Expect(w.calls()).To(HaveLen(calls))
+	})
+
+	It("in a burst of 1,000 is one write", func(ctx context.Context) {
+		h := w.newHook(w.operator)
+		for range 1000 {
+			h.send(ctx, w.clock.Now(), testSecret, "room_destroy", "Room1")
+		}
+		Expect(w.writes.Load()).To(BeEquivalentTo(1))
+		first := note(ctx)
+		w.advance(10 * time.Second)
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted))
+		Expect(note(ctx)).NotTo(Equal(first))
+	})
+
+	It("is noted once, however many replicas get it at a time", func(ctx context.Context) {
+		hooks := []*hook{w.newHook(w.operator), w.newHook(controllers.New(w.options)), w.newHook(controllers.New(w.options))}
+		before := w.get(ctx, room).ResourceVersion
+		outcomes := make([]callback.Outcome, len(hooks))
+		var senders sync.WaitGroup
+		for i, h := range hooks {
+			senders.Go(func() {
+				defer GinkgoRecover()
+				outcomes[i] = h.send(ctx, w.clock.Now(), testSecret, "room_destroy", "Room1")
+			})
+		}
+		senders.Wait()
+		Expect(outcomes).To(ConsistOf(callback.Noted, callback.Coalesced, callback.Coalesced))
+		Expect(w.get(ctx, room).ResourceVersion).NotTo(Equal(before))
+	})
+
+	It("is refused, for ZIM to repeat it, as long as Kubernetes takes no note", func(ctx context.Context) {
+		w.writeError = func() error { return errors.New("the API server is away") }
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Failed))
+		Expect(note(ctx)).To(BeEmpty())
+		w.writeError = nil
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted))
+	})
+
+	It("survives a restart between the note and the pass, once", func(ctx context.Context) {
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		w.receive(ctx, "room_destroy", "Room1")
+		w.advance(20 * time.Second) // As long as it may take until another replica leads.
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		w.simulator.ResetCalls()
+		w.pass(ctx, room)
+		Expect(w.calls()).To(Equal([]string{"CreateRoom"}))
+		Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(1))
+
+		By("costing nothing at a later start")
+		w.advance(2 * time.Minute)
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		w.simulator.ResetCalls()
+		w.pass(ctx, room)
+		Expect(w.simulator.Calls()).To(BeEmpty())
+	})
+
+	It("does not hasten a room that dies right after its creation", func(ctx context.Context) {
+		// Otherwise it would be created and die without end.
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		w.receive(ctx, "room_destroy", "Room1")
+		w.pass(ctx, room)
+		w.advance(10 * time.Second)
+		w.pass(ctx, room) // The second look.
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		w.simulator.ResetCalls()
+		w.verifyRecreated(ctx, room)
+		w.advance(4 * time.Second)
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		w.simulator.ResetCalls()
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted))
+		Expect(w.pass(ctx, room).RequeueAfter).To(BeNumerically(">", 10*time.Second))
+		Expect(w.calls()).To(BeEmpty())
+	})
+
+	It("makes the operator look at a room that is never verified", func(ctx context.Context) {
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Interval = &metav1.Duration{} })
+		w.pass(ctx, room)
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		w.receive(ctx, "room_destroy", "Room1")
+		w.pass(ctx, room)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+	})
+
+	It("about somebody who leaves matters while the room is to be replaced", func(ctx context.Context) {
+		Expect(w.receive(ctx, "room_exit", "Room1")).To(Equal(callback.Ignored))
+		Expect(w.simulator.Enter(testAppID, "Room1", "ann")).To(Succeed())
+		w.rename(ctx, room)
+		Expect(w.simulator.Leave(testAppID, "Room1", "ann")).To(Succeed())
+		Expect(w.receive(ctx, "room_exit", "Room1")).To(Equal(callback.Noted))
+		w.pass(ctx, room)
+		live, _ := w.simulator.Room(testAppID, "Room1")
+		Expect(live.Name).To(Equal("Renamed"))
+	})
+
+	It("is not noted where it can lead to nothing", func(ctx context.Context) {
+		Expect(w.receive(ctx, "room_destroy", "Room2")).To(Equal(callback.NotOurs))
+		Expect(w.receive(ctx, "room_create", "Room1")).To(Equal(callback.Ignored))
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Ignored))
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Ignored))
+		Expect(note(ctx)).To(BeEmpty())
+	})
+
+	It("is verified by the CallbackSecret or by the ServerSecret, as they are now", func(ctx context.Context) {
+		send := func(secret string) callback.Outcome {
+			GinkgoHelper()
+			w.advance(10 * time.Second) // Long enough to read Secrets anew, and to note anew.
+			return w.newHook(w.operator).send(ctx, w.clock.Now(), secret, "room_destroy", "Room1")
+		}
+		Expect(send(testSecret)).To(Equal(callback.Noted))
+		Expect(send(hookSecret)).To(Equal(callback.Unverified))
+		w.editApp(ctx, func(app *zimv1alpha1.ZimApp) {
+			app.Spec.CallbackSecretRef = &zimv1alpha1.CallbackSecretReference{Name: "hook"}
+		})
+		Expect(send(hookSecret)).To(Equal(callback.Unverified)) // The Secret is missing.
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "hook"},
+			StringData: map[string]string{"callbackSecret": hookSecret, "other": " "},
+		}
+		Expect(apiServer.Create(ctx, secret)).To(Succeed())
+		Expect(send(hookSecret)).To(Equal(callback.Noted))
+		Expect(send(testSecret)).To(Equal(callback.Noted))
+		secret.StringData = map[string]string{"callbackSecret": "rotated"}
+		Expect(apiServer.Update(ctx, secret)).To(Succeed())
+		Expect(send(hookSecret)).To(Equal(callback.Unverified))
+		Expect(send("rotated")).To(Equal(callback.Noted))
+		for _, useless := range []string{"", " padded "} {
+			secret.StringData = map[string]string{"callbackSecret": useless}
+			Expect(apiServer.Update(ctx, secret)).To(Succeed())
+			Expect(send(useless)).To(Equal(callback.Unverified), "%q", useless)
+		}
+	})
+})
+
+// verifyRecreated moves to the room's slot, where it is found missing and created again.
+func (w *world) verifyRecreated(ctx context.Context, room *zimv1alpha1.ZimRoom) {
+	GinkgoHelper()
+	before := w.get(ctx, room).Status.Room.Recreations
+	w.verify(ctx, room)
+	Expect(w.get(ctx, room).Status.Room.Recreations).To(Equal(before + 1))
+}
+
+var _ = Describe("A callback of somebody else", func() {
+	var (
+		w      *world
+		forger string
+		room   *zimv1alpha1.ZimRoom
+	)
+
+	BeforeEach(func(ctx context.Context) {
+		w = newWorld(ctx)
+		room = w.applied(ctx)
+		forger = createNamespace(ctx, nil)
+		w.createSecret(ctx, forger, hookSecret)
+	})
+	send := func(ctx context.Context) callback.Outcome {
+		GinkgoHelper()
+		return w.newHook(w.operator).send(ctx, w.clock.Now(), hookSecret, "room_destroy", "Room1")
+	}
+	untouched := func(ctx context.Context) {
+		GinkgoHelper()
+		Expect(w.get(ctx, room).Annotations).NotTo(HaveKey(callbackAnnotation))
+	}
+
+	It("is not verified by a ZimApp that ZIM does not accept", func(ctx context.Context) {
+		w.createAppObject(ctx, forger)
+		Expect(send(ctx)).To(Equal(callback.Unverified)) // Nobody has looked at it yet.
+		w.reconcileApp(ctx, forger)
+		Expect(send(ctx)).To(Equal(callback.Unverified))
+		untouched(ctx)
+	})
+
+	It("concerns no room of another realm", func(ctx context.Context) {
+		other := newEmptyWorld(ctx) // Where the forger's secret is right.
+		other.simulator.SetApp(zimsim.App{AppID: testAppID, ServerSecret: hookSecret, CallsPerSecond: -1})
+		w.createAppObject(ctx, forger, func(app *zimv1alpha1.ZimApp) { app.Spec.Endpoint = other.server.URL })
+		w.reconcileApp(ctx, forger)
+		Expect(send(ctx)).To(Equal(callback.NotOurs))
+		untouched(ctx)
+
+		By("not even when the endpoint is moved back, before anybody looks")
+		app := &zimv1alpha1.ZimApp{}
+		Expect(apiServer.Get(ctx, request(forger, "default").NamespacedName, app)).To(Succeed())
+		app.Spec.Endpoint = w.server.URL
+		Expect(apiServer.Update(ctx, app)).To(Succeed())
+		Expect(send(ctx)).To(Equal(callback.Unverified))
+		untouched(ctx)
+	})
+})
+
+var _ = Describe("The running operator with callbacks", func() {
+	It("has a room back at once that somebody destroyed", func(ctx context.Context) {
+		w := newLiveWorld(ctx)
+		stop := w.startManager(ctx)
+		defer stop()
+		receiver := httptest.NewServer(callback.New(callback.Config{Notebook: w.operator.Callbacks()}))
+		DeferCleanup(receiver.Close)
+		w.simulator.SetApp(zimsim.App{
+			AppID: testAppID, CallsPerSecond: 24, CallbackURL: receiver.URL, CallbackSecret: hookSecret,
+		})
+		sending, cancel := context.WithCancel(ctx)
+		DeferCleanup(cancel)
+		go w.simulator.SendCallbacks(sending, http.DefaultTransport)
+
+		Expect(apiServer.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "hook"},
+			StringData: map[string]string{"callbackSecret": hookSecret},
+		})).To(Succeed())
+		w.createSecret(ctx, w.namespace, testSecret)
+		w.createAppObject(ctx, w.namespace, atVendorRate, func(app *zimv1alpha1.ZimApp) {
+			app.Spec.CallbackSecretRef = &zimv1alpha1.CallbackSecretReference{Name: "hook"}
+		})
+		room := w.apply(ctx)
+		old := func(g Gomega) {
+			g.Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+			g.Expect(time.Since(w.get(ctx, room).Status.Room.CreatedTime.Time)).To(BeNumerically(">", 5*time.Second))
+		}
+		Eventually(old).WithTimeout(soon).Should(Succeed())
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		Eventually(func() []zimsim.Room { return w.simulator.Rooms(testAppID) }).WithTimeout(soon).
+			Should(ConsistOf(HaveField("Incarnation", 2)))
+		Eventually(func(g Gomega) {
+			g.Expect(w.simulator.Callbacks(zimsim.EventFilter{})).To(ContainElement(And(
+				HaveField("Kind", zimsim.EventRoomDestroyed), HaveField("HTTPStatus", http.StatusOK))))
+		}).WithTimeout(soon).Should(Succeed())
+	})
+})

@@ -1,0 +1,66 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// secretMemoryAge is how long a value of a Secret is remembered: whoever can reach the receiver of callbacks makes it
+// look for secrets, and the API server is not to be asked each time.
+const secretMemoryAge = 5 * time.Second
+
+// secretMemory reads single values of Secrets from the API server, each at most once in secretMemoryAge. It is safe for
+// concurrent use.
+type secretMemory struct {
+	reader client.Reader
+	clock  clock.PassiveClock
+
+	// mu is held while a Secret is read, so that callers who want the same wait instead of asking too.
+	mu     sync.Mutex
+	values map[secretKey]secretValue
+}
+
+type secretKey struct {
+	secret types.NamespacedName
+	key    string
+}
+
+type secretValue struct {
+	text string
+	read time.Time
+}
+
+func newSecretMemory(reader client.Reader, clock clock.PassiveClock) *secretMemory {
+	return &secretMemory{reader: reader, clock: clock, values: map[secretKey]secretValue{}}
+}
+
+// read returns the value under a key. It is empty if Secret or key are missing, or if the value is one that a ZimApp
+// may not have: white space around it.
+func (m *secretMemory) read(ctx context.Context, name types.NamespacedName, key string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, wanted := m.clock.Now(), secretKey{name, key}
+	maps.DeleteFunc(m.values, func(_ secretKey, v secretValue) bool { return now.Sub(v.read).Abs() >= secretMemoryAge })
+	if known, ok := m.values[wanted]; ok {
+		return known.text, nil
+	}
+	var secret corev1.Secret
+	if err := m.reader.Get(ctx, name, &secret); client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("getting Secret %s: %w", name.Name, err)
+	}
+	text := string(secret.Data[key])
+	if strings.TrimSpace(text) != text {
+		text = ""
+	}
+	m.values[wanted] = secretValue{text: text, read: now}
+	return text, nil
+}

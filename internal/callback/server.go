@@ -1,0 +1,57 @@
+package callback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits of connections. A sender that is slow holds one of the few places, so it may not be slow for long.
+const (
+	readTimeout    = 5 * time.Second
+	writeTimeout   = 10 * time.Second
+	idleTimeout    = time.Minute
+	maxHeaderBytes = 16 << 10
+	// grace is how long callbacks under way may take once the server is told to end.
+	grace = 5 * time.Second
+)
+
+// Server serves callbacks on an address. A manager of controllers can run it.
+type Server struct {
+	// Address is the TCP address to listen on, as in ":8082".
+	Address string
+	// Handler is a Receiver.
+	Handler http.Handler
+}
+
+// NeedLeaderElection tells a manager to run the server on every replica.
+func (*Server) NeedLeaderElection() bool { return false }
+
+// Start serves until the context ends, which is no error.
+func (s *Server) Start(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Address)
+	if err != nil {
+		return fmt.Errorf("listening for callbacks: %w", err)
+	}
+	server := &http.Server{
+		Handler:        s.Handler,
+		ReadTimeout:    readTimeout,
+		WriteTimeout:   writeTimeout,
+		IdleTimeout:    idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes,
+	}
+	ended := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		ended <- server.Shutdown(ctx)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("receiving callbacks: %w", err)
+	}
+	return <-ended
+}
