@@ -57,9 +57,9 @@ controlplane: ## Provide etcd, kube-apiserver and kubectl under bin/k8s: downloa
 build: ## Build manager, simulator and demo into bin/.
 	@mkdir -p bin
 	@echo 'Building manager, simulator and demo (usually 1 to 3 minutes the first time, seconds later)...' >&2
-	@go build -trimpath -ldflags '$(ldflags)' -o bin/manager .
-	@go build -trimpath -ldflags '$(ldflags)' -o bin/zimsim ./hack/zimsim
-	@go build -trimpath -ldflags '$(ldflags)' -o bin/demo ./hack/demo
+	@go build -trimpath -buildvcs=false -ldflags '$(ldflags)' -o bin/manager .
+	@go build -trimpath -buildvcs=false -ldflags '$(ldflags)' -o bin/zimsim ./hack/zimsim
+	@go build -trimpath -buildvcs=false -ldflags '$(ldflags)' -o bin/demo ./hack/demo
 
 .PHONY: run
 run: ## Run the manager against the cluster of the current KUBECONFIG (flags in ARGS).
@@ -128,6 +128,16 @@ test: ## Run all tests: unit, client against simulator, controllers against a re
 	@# These read files outside of their modules, which the cache of results does not notice.
 	@cd hack/argocd && go test -count=1 -shuffle=on ./...
 	@cd hack/monitoring && go test -count=1 -shuffle=on ./...
+	@cd hack/release && go test ./...
+
+# Each fuzz target of the repository, as "package name".
+fuzz_targets = grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' api controllers internal | \
+	sed 's|/[^/]*_test.go:func | |'
+
+.PHONY: fuzz
+fuzz: ## Feed each fuzz target arbitrary input for FUZZ (30s). What fails is kept in testdata/fuzz, for make test.
+	@$(fuzz_targets) | while read -r package target; do \
+		echo "== $$package $$target"; go test "./$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime "$${FUZZ:-30s}" || exit 1; done
 
 .PHONY: explore
 explore: ## Try random sequences of events on a few rooms for EXPLORE (10m), each with a seed that a failure names.
@@ -178,6 +188,7 @@ verify: generate docs ## Fail if generated files, module files or formatting are
 	cd hack/image && go mod tidy
 	cd hack/argocd && go mod tidy
 	cd hack/monitoring && go mod tidy
+	cd hack/release && go mod tidy
 	@$(TOOL) golangci-lint fmt --diff
 	@if [ -n "$$(git status --porcelain)" ]; then \
 		echo 'Not up to date, or not committed:' >&2; git --no-pager status --short >&2; git --no-pager diff >&2; exit 1; fi
@@ -185,6 +196,15 @@ verify: generate docs ## Fail if generated files, module files or formatting are
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities in what is used (needs the Go vulnerability database).
 	$(TOOL) govulncheck ./...
+
+.PHONY: sbom
+sbom: build ## Write dist/sbom.cdx.json, what is in the manager and under which licences; fail on a licence that is not taken.
+	@mkdir -p dist
+	@cd hack/release && go run . -binary ../../bin/manager -version $(VERSION) -out ../../dist/sbom.cdx.json
+
+.PHONY: reproducible
+reproducible: ## Build the images twice, in different places, and fail unless they are the same to the bit. Minutes.
+	@hack/release/reproducible.sh
 
 ##@ Deploy
 

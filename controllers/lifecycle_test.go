@@ -323,6 +323,9 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 	Expect(controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), operatorNamespace)).To(Succeed())
 	httpClient := zim.NewHTTPClient()
 	httpClient.Timeout = hangTimeout
+	if w.wrapTransport != nil {
+		httpClient.Transport = w.wrapTransport(httpClient.Transport)
+	}
 	w.operator = controllers.New(controllers.Options{
 		Client:     manager.GetClient(),
 		LiveReader: manager.GetAPIReader(),

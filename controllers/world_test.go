@@ -48,6 +48,8 @@ type world struct {
 	recorder  *events.FakeRecorder
 	// onCall, if set, runs when ZIM has received a call of an action, before it answers. Set it between passes only.
 	onCall func(action string)
+	// wrapTransport, if set, stands before the connections of a running manager.
+	wrapTransport func(http.RoundTripper) http.RoundTripper
 	// writeError, if set, lets the operator's writes to Kubernetes fail.
 	writeError func() error
 	// writes counts what the operator writes to Kubernetes.

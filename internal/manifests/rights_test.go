@@ -155,27 +155,10 @@ func live(t *testing.T, flags []string, withMetrics bool) {
 	eventually(t, "no room", func() bool { return len(simulator.Rooms(appID)) == 0 })
 }
 
-// start runs the manager until the returned function is called.
+// start runs the manager, with the rights of its service account, until the returned function is called.
 func start(t *testing.T, flags []string) (stop func()) {
 	t.Helper()
-	var log bytes.Buffer
-	probes := freeAddress(t)
-	flags = append([]string{
-		"--kubeconfig=" + serviceAccountKubeconfig(t, "zim-operator-manager"), "--health-probe-bind-address=" + probes,
-	}, flags...)
-	process := exec.CommandContext(context.WithoutCancel(t.Context()), manager, flags...)
-	process.Stdout, process.Stderr = &log, &log
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "readiness", func() bool {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+probes+"/readyz", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultTransport.RoundTrip(request)
-		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
-	})
+	process, log := launch(t, append(flags, "--kubeconfig="+serviceAccountKubeconfig(t, "zim-operator-manager")))
 	return func() {
 		if err := process.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
@@ -187,6 +170,28 @@ func start(t *testing.T, flags []string) (stop func()) {
 			t.Log(log.String())
 		}
 	}
+}
+
+// launch runs the manager, and returns when it is ready. Its log is not to be read before it has ended.
+func launch(t *testing.T, flags []string) (process *exec.Cmd, log *bytes.Buffer) {
+	t.Helper()
+	log = &bytes.Buffer{}
+	probes := freeAddress(t)
+	flags = append([]string{"--health-probe-bind-address=" + probes}, flags...)
+	process = exec.CommandContext(context.WithoutCancel(t.Context()), manager, flags...)
+	process.Stdout, process.Stderr = log, log
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "readiness", func() bool {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+probes+"/readyz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultTransport.RoundTrip(request)
+		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	})
+	return process, log
 }
 
 // serviceAccountKubeconfig makes a kubeconfig with a token of a service account of the operator's namespace.

@@ -51,6 +51,9 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s: ZIM answered %d (%s)", e.Action, e.Code, e.Code)
 	case e.HTTPStatus != 0 && e.Failure == FailureHTTPStatus:
 		return fmt.Sprintf("%s: %s: %d", e.Action, e.Failure, e.HTTPStatus)
+	case !e.MaybeDone && (e.Failure == FailureConnection || e.Failure == FailureTimeout):
+		// Refused, unreachable, unknown: who writes an endpoint is not to learn which, or could look around with it.
+		return fmt.Sprintf("%s: no connection came about", e.Action)
 	default:
 		return fmt.Sprintf("%s: %s", e.Action, e.Failure)
 	}

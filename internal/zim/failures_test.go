@@ -181,6 +181,14 @@ func TestErrorTextIsStable(t *testing.T) {
 			zim.Error{Action: zim.ActionDestroyRoom, Failure: zim.FailureTimeout, MaybeDone: true},
 			"DestroyRoom: no answer in time",
 		},
+		"no connection": {
+			zim.Error{Action: zim.ActionDestroyRoom, Failure: zim.FailureConnection},
+			"DestroyRoom: no connection came about",
+		},
+		"no connection in time": {
+			zim.Error{Action: zim.ActionDestroyRoom, Failure: zim.FailureTimeout},
+			"DestroyRoom: no connection came about",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			equal(t, "text", tc.err.Error(), tc.want)

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,6 +113,28 @@ func TestTimeouts(t *testing.T) {
 				start := time.Now()
 				fail(t, tc.failure)
 				equal(t, "time until the call ended", time.Since(start), tc.wantAfter)
+			})
+		})
+	}
+}
+
+// Who may write a ZimApp sees the text of errors: it must not tell what is at an address.
+func TestAllWaysOfNoConnectionReadTheSame(t *testing.T) {
+	for name, dial := range map[string]func(context.Context) (net.Conn, error){
+		"refused":     func(context.Context) (net.Conn, error) { return nil, syscall.ECONNREFUSED },
+		"unreachable": func(context.Context) (net.Conn, error) { return nil, syscall.EHOSTUNREACH },
+		"unknown":     func(context.Context) (net.Conn, error) { return nil, &net.DNSError{IsNotFound: true} },
+		"silent": func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &scene{t: t, wire: newWire(t), ctx: t.Context()}
+				s.dial(func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) })
+				err := act[zim.ActionCreateRoom](s.ctx, newClient(t, s.endpoint, s.wire.client))
+				equal(t, "text", err.Error(), "CreateRoom: no connection came about")
 			})
 		})
 	}
