@@ -91,35 +91,45 @@ func absencesOf(events []zimsim.Event, now time.Time) []float64 {
 func (b *bench) measureDestroyed(ctx context.Context, _ int) (result outcome, err error) {
 	size := b.destroyed
 	err = b.inWorld(ctx, atQuota, func(ctx context.Context, w *world) error {
-		rooms := newRooms("room", size.rooms, withInterval(size.interval))
-		if err := w.fill(ctx, rooms, readyLimit(size.rooms)); err != nil {
-			return err
-		}
-		// A slot that comes soon after the creation is passed over; and a room that is found missing when it is younger
-		// than five seconds has to wait.
-		if err := sleep(ctx, max(2*size.interval, 6*time.Second)); err != nil {
-			return err
-		}
-		destroy := func(ctx context.Context, room *zimv1alpha1.ZimRoom) error {
-			return w.simulator.destroy(ctx, appID, room.Spec.ID)
-		}
-		if err := atRandom(ctx, rooms, size.interval, destroy); err != nil {
-			return err
-		}
-		if err := sleep(ctx, size.interval+2*time.Second); err != nil {
-			return err
-		}
-		events, err := w.simulator.events(ctx, appID)
+		absences, err := w.destroyAll(ctx, size.rooms, size.interval, size.interval)
 		if err != nil {
 			return err
-		}
-		absences := absencesOf(events, time.Now())
-		if len(absences) < size.rooms {
-			return fmt.Errorf("%d rooms were destroyed, the simulator knows of %d", size.rooms, len(absences))
 		}
 		result.add("absent after a destruction, median", "s", median(absences), nil)
 		result.add("absent after a destruction, longest", "s", largest(absences), atMost(size.interval.Seconds()+1))
 		return nil
 	})
 	return result, err
+}
+
+// destroyAll creates rooms that are looked at once in an interval, destroys each at some moment of a while, and returns
+// how many seconds each was absent, after as long as that again.
+func (w *world) destroyAll(ctx context.Context, count int, interval, over time.Duration) ([]float64, error) {
+	rooms := newRooms("room", count, withInterval(interval))
+	if err := w.fill(ctx, rooms, readyLimit(count)); err != nil {
+		return nil, err
+	}
+	// A slot that comes soon after the creation is passed over; and a room that is found missing when it is younger
+	// than five seconds has to wait.
+	if err := sleep(ctx, max(2*over, 6*time.Second)); err != nil {
+		return nil, err
+	}
+	destroy := func(ctx context.Context, room *zimv1alpha1.ZimRoom) error {
+		return w.simulator.destroy(ctx, appID, room.Spec.ID)
+	}
+	if err := atRandom(ctx, rooms, over, destroy); err != nil {
+		return nil, err
+	}
+	if err := sleep(ctx, over+2*time.Second); err != nil {
+		return nil, err
+	}
+	events, err := w.simulator.events(ctx, appID)
+	if err != nil {
+		return nil, err
+	}
+	absences := absencesOf(events, time.Now())
+	if len(absences) < count {
+		return nil, fmt.Errorf("%d rooms were destroyed, the simulator knows of %d", count, len(absences))
+	}
+	return absences, nil
 }

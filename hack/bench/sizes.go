@@ -98,6 +98,7 @@ var fixedRows = []row{
 	{name: "memory", run: (*bench).measureMemory, repeats: 2},
 	{name: "idle-deaths", run: (*bench).measureDeaths, repeats: 2},
 	{name: "destroyed", run: (*bench).measureDestroyed, repeats: 2},
+	{name: "callbacks", run: (*bench).measureCallbacks, repeats: 2},
 	{name: "outage", run: (*bench).measureOutage, repeats: 1},
 }
 
