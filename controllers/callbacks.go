@@ -52,7 +52,7 @@ func newCallbackNotebook(options Options) *callbackNotebook {
 		Client:     options.Client,
 		liveReader: options.LiveReader,
 		clock:      options.Clock,
-		secrets:    newSecretMemory(options.LiveReader, options.Clock),
+		secrets:    newSecretMemory(quietReader{options.LiveReader}, options.Clock),
 		limiter:    rate.NewLimiter(notesPerSecond, noteBurst),
 		turn:       make(chan struct{}, 1),
 		noted:      map[types.UID]time.Time{},

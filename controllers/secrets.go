@@ -8,11 +8,23 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// quietReader reads Secrets. At high verbosity Kubernetes' client logs whole answers: those go nowhere.
+type quietReader struct{ client.Reader }
+
+// Get implements client.Reader.
+func (r quietReader) Get(
+	ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption,
+) error {
+	return r.Reader.Get(ctrl.LoggerInto(ctx, logr.Discard()), key, object, options...)
+}
 
 // secretMemoryAge is how long a value of a Secret is remembered: whoever can reach the receiver of callbacks makes it
 // look for secrets, and the API server is not to be asked each time.

@@ -85,7 +85,7 @@ func New(options Options) *Controllers {
 	recorder := newThriftyRecorder(options.Recorder)
 	c.Apps = &ZimAppReconciler{
 		Client:       options.Client,
-		secretReader: options.LiveReader,
+		secretReader: quietReader{options.LiveReader},
 		recorder:     recorder,
 		clock:        options.Clock,
 		newClient:    options.NewClient,
