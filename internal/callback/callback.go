@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -105,6 +104,3 @@ func (p *payload) roomIDs() []string {
 	}
 	return ids
 }
-
-// String hides what verifies a callback: who has that can send others until it is too old.
-func (p *payload) String() string { return fmt.Sprintf("callback %q", p.Event) }
