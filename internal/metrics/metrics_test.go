@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/zim-operator/zim-operator/internal/callback"
 	"github.com/zim-operator/zim-operator/internal/metrics"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
@@ -262,5 +263,23 @@ func TestLint(t *testing.T) {
 	}
 	for _, problem := range problems {
 		t.Errorf("%s: %s", problem.Metric, problem.Text)
+	}
+}
+
+func TestCallbacksHaveOneSeriesForEachOutcome(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	counter := metrics.NewCallbackCounter(registry)
+	counter.Count(callback.Noted)
+	counter.Count(callback.Noted)
+	counter.Count(callback.Unverified)
+	want := map[string]float64{}
+	for outcome, count := range map[callback.Outcome]float64{
+		callback.Noted: 2, callback.Coalesced: 0, callback.NotOurs: 0, callback.Ignored: 0, callback.Unverified: 1,
+		callback.Malformed: 0, callback.Refused: 0, callback.Failed: 0,
+	} {
+		want["zim_operator_callbacks_total{outcome="+string(outcome)+"}"] = count
+	}
+	if diff := cmp.Diff(want, gather(t, registry)); diff != "" {
+		t.Errorf("series (-want +got):\n%s", diff)
 	}
 }

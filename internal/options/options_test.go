@@ -25,7 +25,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o.VerifyInterval != 10*time.Minute || o.ConcurrentReconciles != 10 || o.OperatorNamespace != "zim-operator-system" ||
-		o.AllowInsecureEndpoints || o.LeaderElect || !o.MetricsSecure || o.Namespaces() != nil {
+		o.AllowInsecureEndpoints || o.CallbackAddress != "0" || o.LeaderElect || !o.MetricsSecure || o.Namespaces() != nil {
 		t.Errorf("got %+v", o)
 	}
 	t.Setenv("POD_NAMESPACE", "elsewhere")
