@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// callbackInterval is how often a ZimRoom gets a note of a callback at most. The operator looks when the note comes and
-	// once more after this time, so one note stands for all callbacks of the time between.
+	// callbackInterval is how often a ZimRoom gets a note of a callback at most. The operator looks when the note comes
+	// and once more after this time, so one note stands for all callbacks of the time between.
 	callbackInterval = 10 * time.Second
 	// callbackTakeover is how old a note may be that a process finds at its start and takes for unseen: longer than it
 	// takes to notice that the leader is gone.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,11 +50,11 @@ func (w *world) newHook(operator *controllers.Controllers) *hook {
 // send sends a callback, and returns what became of it.
 func (h *hook) send(ctx context.Context, at time.Time, secret, event, roomID string) callback.Outcome {
 	GinkgoHelper()
-	stamp := fmt.Sprint(at.Unix())
+	stamp := strconv.FormatInt(at.Unix(), 10)
 	parts := []string{secret, stamp, "350176"}
 	slices.Sort(parts)
 	body, err := json.Marshal(map[string]any{
-		"appid": fmt.Sprint(testAppID), "event": event, "room_id": roomID, "timestamp": at.Unix(), "nonce": "350176",
+		"appid": strconv.Itoa(testAppID), "event": event, "room_id": roomID, "timestamp": at.Unix(), "nonce": "350176",
 		"signature": fmt.Sprintf("%x", sha1.Sum([]byte(strings.Join(parts, "")))),
 	})
 	Expect(err).NotTo(HaveOccurred())
@@ -61,7 +62,14 @@ func (h *hook) send(ctx context.Context, at time.Time, secret, event, roomID str
 	h.receiver.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(string(body))))
 	outcome := h.outcome.Load().(callback.Outcome)
 	taken := slices.Contains([]callback.Outcome{callback.Noted, callback.Coalesced, callback.NotOurs, callback.Ignored}, outcome)
-	Expect(answer.Code == http.StatusOK).To(Equal(taken), "%d for %s", answer.Code, outcome)
+	want := http.StatusServiceUnavailable
+	switch {
+	case taken:
+		want = http.StatusOK
+	case outcome == callback.Unverified:
+		want = http.StatusUnauthorized
+	}
+	Expect(answer.Code).To(Equal(want), "for %s", outcome)
 	return outcome
 }
 

@@ -51,8 +51,8 @@ type secretValue struct {
 	read time.Time
 }
 
-func newSecretMemory(reader client.Reader, clock clock.PassiveClock) *secretMemory {
-	return &secretMemory{reader: reader, clock: clock, values: map[secretKey]secretValue{}}
+func newSecretMemory(reader client.Reader, passive clock.PassiveClock) *secretMemory {
+	return &secretMemory{reader: reader, clock: passive, values: map[secretKey]secretValue{}}
 }
 
 // read returns the value under a key. It is empty if Secret or key are missing, or if the value is one that a ZimApp

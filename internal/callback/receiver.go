@@ -143,7 +143,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (status
 	}
 	p, appID, err := parse(body)
 	if err != nil {
-		return http.StatusBadRequest, Malformed, nil //nolint:nilerr // What was sent is nobody's business.
+		return http.StatusBadRequest, Malformed, nil
 	}
 	ctx, cancel := context.WithTimeout(request.Context(), noteTimeout)
 	defer cancel()

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -202,7 +203,7 @@ func sweep(t *testing.T, all []client.Object) {
 // sendCallbacks sends one that is right, and others.
 func (g *gossip) sendCallbacks(t *testing.T, address string) {
 	t.Helper()
-	stamp, nonce := fmt.Sprint(time.Now().Unix()), "8350176"
+	stamp, nonce := strconv.FormatInt(time.Now().Unix(), 10), "8350176"
 	parts := []string{markedCallbackSecret, stamp, nonce}
 	slices.Sort(parts)
 	signature := fmt.Sprintf("%x", sha1.Sum([]byte(strings.Join(parts, ""))))

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -134,9 +136,7 @@ func TestCallbacksTellTheLifeOfARoom(t *testing.T) {
 		synctest.Wait()
 		common := func(event, operator string, more object) object {
 			body := object{"appid": "12345", "event": event, "room_id": "r", "operator_account": operator, "nonce": "350176"}
-			for key, value := range more {
-				body[key] = value
-			}
+			maps.Copy(body, more)
 			return body
 		}
 		want := []object{
@@ -178,7 +178,7 @@ func TestCallbackSignatures(t *testing.T) {
 				synctest.Wait()
 				body := h.received(t)[0]
 				timestamp := fmt.Sprintf("%.0f", body["timestamp"])
-				wantEqual(t, "timestamp", timestamp, fmt.Sprint(tc.unit(now)))
+				wantEqual(t, "timestamp", timestamp, strconv.FormatInt(tc.unit(now), 10))
 				wantEqual(t, "signature", body["signature"], any(signedBy(tc.secret, timestamp, "350176")))
 			})
 		})

@@ -26,9 +26,10 @@
 //
 // # Time
 //
-// The simulator starts no timers, unless [Simulator.SendCallbacks] runs. Every access first buries the rooms whose time has come by [Options].Now, so a test
-// with a clock of its own moves the clock and sees the room gone, and the room's event carries the moment at which it
-// died. Only Options.Latency, FaultLatency and FaultHang take real time.
+// The simulator starts no timers, unless [Simulator.SendCallbacks] runs. Every access first buries the rooms whose time
+// has come by [Options].Now, so a test with a clock of its own moves the clock and sees the room gone, and the room's
+// event carries the moment at which it died. Only callbacks, Options.Latency, FaultLatency and FaultHang take real
+// time.
 //
 // # What the vendor leaves open
 //
@@ -49,9 +50,9 @@
 //
 // # Server callbacks
 //
-// While [Simulator.SendCallbacks] runs, apps with a CallbackURL get room_create, room_destroy, room_enter and room_exit,
-// signed, whoever caused them; what is not answered with 2xx comes again 2, 4, 8, 16 and 32 seconds later. A room_destroy
-// comes when a room is gone, not when it becomes empty.
+// While [Simulator.SendCallbacks] runs, apps with a CallbackURL get room_create, room_destroy, room_enter and
+// room_exit, signed, whoever caused them; what is not answered with 2xx comes again 2, 4, 8, 16 and 32 seconds later. A
+// room_destroy comes when a room is gone, not when it becomes empty.
 //
 //   - https://www.zegocloud.com/docs/zim-server/callbacks/room/room-destroyed
 //
