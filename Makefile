@@ -137,7 +137,8 @@ fuzz_targets = grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' api control
 .PHONY: fuzz
 fuzz: ## Feed each fuzz target arbitrary input for FUZZ (30s). What fails is kept in testdata/fuzz, for make test.
 	@$(fuzz_targets) | while read -r package target; do \
-		echo "== $$package $$target"; go test "./$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime "$${FUZZ:-30s}" || exit 1; done
+		echo "== $$package $$target"; \
+		go test "./$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime "$${FUZZ:-30s}" -fuzzminimizetime 10x || exit 1; done
 
 .PHONY: explore
 explore: ## Try random sequences of events on a few rooms for EXPLORE (10m), each with a seed that a failure names.
