@@ -20,9 +20,10 @@ func billOf(info *debug.BuildInfo, version string, modules []module) *cdx.BOM {
 		PackageURL: purl(info.Main.Path, version),
 		Licenses:   &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}},
 	}}
+	goVersion := strings.TrimPrefix(info.GoVersion, "go")
 	components := []cdx.Component{{
-		BOMRef: purl("std", info.GoVersion), Type: cdx.ComponentTypeLibrary, Name: "std", Version: info.GoVersion,
-		PackageURL: purl("std", strings.TrimPrefix(info.GoVersion, "go")),
+		BOMRef: purl("std", goVersion), Type: cdx.ComponentTypeLibrary, Name: "std", Version: goVersion,
+		PackageURL: purl("std", goVersion),
 		Licenses:   &cdx.Licenses{{License: &cdx.License{ID: "BSD-3-Clause"}}},
 	}}
 	for _, m := range modules {

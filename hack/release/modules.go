@@ -24,7 +24,7 @@ var taken = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"}
 const confidence = 0.9
 
 // licenceFile matches the names of files that hold licences.
-var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)([-._].*)?$`)
+var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying)([-._].*)?$`)
 
 // module is one module in a binary.
 type module struct {
@@ -60,7 +60,8 @@ func modulesOf(info *debug.BuildInfo) ([]module, error) {
 func directoryOf(dependency *debug.Module) (string, error) {
 	name := dependency.Path + "@" + dependency.Version
 	var out, complaints bytes.Buffer
-	download := exec.CommandContext(context.Background(), "go", "mod", "download", "-json", name) //nolint:gosec // Read from a build.
+	download := exec.CommandContext(context.Background(), //nolint:gosec // The names are those in a binary of ours.
+		"go", "mod", "download", "-json", name)
 	download.Stdout, download.Stderr = &out, &complaints
 	if err := download.Run(); err != nil {
 		return "", fmt.Errorf("downloading %s: %w: %s", name, err, complaints.String())
