@@ -54,7 +54,7 @@ var _ = Describe("A tenant", func() {
 			})
 		}
 		Expect(w.calls()).To(Equal([]string{"CreateRoom"})) // The owner's.
-		accounts := w.operator.Accounts()
+		accounts := w.operator.State().Accounts
 		Expect(accounts).To(HaveLen(1))
 		Expect(accounts[0].Pace.Allowed).To(Equal(10000))
 		Expect(accounts[0].Waiting).To(HaveEach(BeZero()))

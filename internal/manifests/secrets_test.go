@@ -150,7 +150,7 @@ func TestNothingSecretComesOut(t *testing.T) {
 			t.Errorf("%s does not show %q: %.2000s", page, proof, shown[page])
 		}
 	}
-	if !strings.Contains(shown["log"], "Got no success from ZIM") || !strings.Contains(shown["log"], "Received a callback") {
+	if !strings.Contains(shown["log"], "Called ZIM") || !strings.Contains(shown["log"], "Received a callback") {
 		t.Errorf("the log has not all that there is to log:\n%s", shown["log"])
 	}
 	for page, text := range shown {
