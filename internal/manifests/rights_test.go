@@ -106,6 +106,7 @@ func live(t *testing.T, flags []string, withMetrics bool) {
 	address := freeAddress(t)
 	flags = append([]string{
 		"--leader-elect", "--operator-namespace=" + systemNamespace, "--allow-insecure-endpoints",
+		"--callback-bind-address=" + freeAddress(t),
 	}, flags...)
 	if withMetrics {
 		flags = append(flags, "--metrics-bind-address="+address)
