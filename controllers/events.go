@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,6 +95,23 @@ func (r *ZimRoomReconciler) emitEvents(ctx context.Context, p *pass) {
 		status, _ := readyLabels(p.room.Status.Conditions)
 		log.Info("Changed Ready", "roomID", id, "status", status, "reason", reason, "was", readyReason(p.base))
 		r.emit(p.room, eventTypeOf(p.room.Status.Conditions), reason, actionReconcile)
+	}
+	logConditions(log, p.base.Status.Conditions, p.room.Status.Conditions)
+}
+
+// logConditions tells of the conditions besides Ready that have come, gone, or another reason.
+func logConditions(log logr.Logger, before, after []metav1.Condition) {
+	for i := range before {
+		if is := &before[i]; is.Type != zimv1alpha1.ReadyCondition && meta.FindStatusCondition(after, is.Type) == nil {
+			log.Info("Changed a condition", "type", is.Type, "status", "", "reason", "")
+		}
+	}
+	for i := range after {
+		is := &after[i]
+		was := meta.FindStatusCondition(before, is.Type)
+		if is.Type != zimv1alpha1.ReadyCondition && (was == nil || was.Status != is.Status || was.Reason != is.Reason) {
+			log.Info("Changed a condition", "type", is.Type, "status", is.Status, "reason", is.Reason)
+		}
 	}
 }
 

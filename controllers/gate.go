@@ -182,7 +182,9 @@ func (g *gate) fillFrom(account zim.Account, queue *line, here reconcile.Request
 		delete(g.waiting, next.request)
 		g.places[next.request] = next
 		queue.taken++
-		g.observer.ObserveTurn(account, laneNames[next.lane], now.Sub(next.since))
+		if pace.Allowed > 0 { // Else the account was forgotten.
+			g.observer.ObserveTurn(account, laneNames[next.lane], now.Sub(next.since))
+		}
 		if next.request != here {
 			g.wake(next.request)
 		}

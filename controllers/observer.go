@@ -87,7 +87,7 @@ func appState(app *zimv1alpha1.ZimApp) metrics.App {
 // groupOf returns with which other ZimRooms one is counted. Names of ZimApps that do not exist are left out: anybody
 // can make up as many as there are ZimRooms.
 func (c *Controllers) groupOf(room *zimv1alpha1.ZimRoom, known map[types.NamespacedName]bool) metrics.RoomGroup {
-	ready, reason := readyLabels(room.Status.Conditions)
+	ready, reason := roomLabels(room)
 	group := metrics.RoomGroup{Ready: string(ready), Reason: reason}
 	for _, candidate := range appCandidates(room, c.options.OperatorNamespace) {
 		if known[candidate] {
@@ -98,8 +98,22 @@ func (c *Controllers) groupOf(room *zimv1alpha1.ZimRoom, known map[types.Namespa
 	return group
 }
 
-// reasonNew stands for the reason of an object that no pass has judged yet.
+// reasonNew stands for the reason of an object that no pass has judged yet as it is now.
 const reasonNew = "New"
+
+// roomLabels are those of Ready, if it speaks of what is declared now. An edit that has not come to ZIM leaves Ready as
+// it was: then the reason is why.
+func roomLabels(room *zimv1alpha1.ZimRoom) (metav1.ConditionStatus, string) {
+	ready := meta.FindStatusCondition(room.Status.Conditions, zimv1alpha1.ReadyCondition)
+	if ready == nil || room.Spec.Suspend || ready.ObservedGeneration == room.Generation {
+		return readyLabels(room.Status.Conditions)
+	}
+	reconciling := meta.FindStatusCondition(room.Status.Conditions, zimv1alpha1.ReconcilingCondition)
+	if reconciling == nil || room.Status.ObservedGeneration != room.Generation {
+		return metav1.ConditionUnknown, reasonNew
+	}
+	return metav1.ConditionUnknown, reconciling.Reason
+}
 
 func readyLabels(conditions []metav1.Condition) (metav1.ConditionStatus, string) {
 	ready := meta.FindStatusCondition(conditions, zimv1alpha1.ReadyCondition)

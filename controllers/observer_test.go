@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
@@ -75,6 +76,24 @@ var _ = Describe("What metrics tell", func() {
 		Expect(apiServer.Delete(ctx, first)).To(Succeed())
 		w.pass(ctx, first) // The second takes over.
 		Expect(roomsIn(w)).NotTo(HaveKey(group("True", zimv1alpha1.ReasonRoomCreated)))
+	})
+
+	It("counts a ZimRoom whose edit has not come to ZIM by what keeps it", func(ctx context.Context) {
+		w := newWorld(ctx)
+		room := w.applied(ctx)
+		count := func(ready, reason string) types.GomegaMatcher {
+			return Equal(map[metrics.RoomGroup]int{
+				{AppNamespace: w.namespace, App: "default", Ready: ready, Reason: reason}: 1,
+			})
+		}
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005})
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "new" })
+		Expect(roomsIn(w)).To(count("Unknown", "New"))
+		w.pass(ctx, room)
+		Expect(roomsIn(w)).To(count("Unknown", zimv1alpha1.ReasonRateLimited))
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+		w.pass(ctx, room)
+		Expect(roomsIn(w)).To(count("True", zimv1alpha1.ReasonSuspended))
 	})
 
 	It("has no name of a ZimApp that does not exist", func(ctx context.Context) {

@@ -212,6 +212,20 @@ var _ = Describe("A situation", func() {
 			ready:  beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSuspended),
 			health: "suspended_confirmed", kstatus: status.CurrentStatus, untouched: true,
 		}),
+		Entry("resumed, and throttled", situation{
+			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
+				room := w.applied(ctx)
+				w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+				w.pass(ctx, room)
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005})
+				w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = false })
+				w.pass(ctx, room)
+				return room
+			},
+			ready:       beReady(metav1.ConditionTrue, zimv1alpha1.ReasonSuspended),
+			reconciling: beReconciling(zimv1alpha1.ReasonRateLimited), health: "progressing_resumeNotInZIM",
+			kstatus: status.InProgressStatus,
+		}),
 		Entry("suspended, never confirmed", situation{
 			enter: func(ctx context.Context, w *world) *zimv1alpha1.ZimRoom {
 				return w.applyAndPass(ctx, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })

@@ -235,10 +235,15 @@ func (r *ZimAppReconciler) writeStatus(
 	}
 	if reason, changed := readyTransition(p.base.Status.Conditions, p.object.Status.Conditions); changed {
 		status, _ := readyLabels(p.object.Status.Conditions)
-		ctrl.LoggerFrom(ctx).Info("Changed Ready", "status", status, "reason", reason)
+		was := ""
+		if ready := meta.FindStatusCondition(p.base.Status.Conditions, zimv1alpha1.ReadyCondition); ready != nil {
+			was = ready.Reason
+		}
+		ctrl.LoggerFrom(ctx).Info("Changed Ready", "status", status, "reason", reason, "was", was)
 		r.recorder.Eventf(p.object, nil, eventTypeOf(p.object.Status.Conditions), reason, actionReconcile,
 			eventNotes[reason])
 	}
+	logConditions(ctrl.LoggerFrom(ctx), p.base.Status.Conditions, p.object.Status.Conditions)
 	return nil
 }
 

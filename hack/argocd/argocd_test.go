@@ -101,11 +101,44 @@ func TestHealthOfBrokenObjects(t *testing.T) {
 	}
 }
 
+// An object whose status makes no sense is Progressing, not Healthy.
+func TestHealthOfSenselessStatus(t *testing.T) {
+	for _, kind := range kinds {
+		script := text(t, filepath.Join(group, kind, "health.lua"))
+		healthy, err := filepath.Glob(filepath.Join(group, kind, "testdata", "healthy_*.yaml"))
+		if err != nil || len(healthy) == 0 {
+			t.Fatal("no files", err)
+		}
+		for _, file := range healthy {
+			for _, path := range [][]string{
+				{"status"}, {"status", "conditions"}, {"status", "observedGeneration"}, {"metadata", "generation"},
+			} {
+				for _, value := range junk() {
+					var object map[string]any
+					read(t, file, &object)
+					parent := object
+					for _, key := range path[:len(path)-1] {
+						parent = parent[key].(map[string]any)
+					}
+					parent[path[len(path)-1]] = value
+					if got := healthOf(t, script, object); got.Status != "Progressing" {
+						t.Errorf("%s with %v in %v: %v", file, value, path, got)
+					}
+				}
+			}
+		}
+	}
+}
+
+// junk is what may stand where something else is expected.
+func junk() []any {
+	return []any{nil, true, 7.0, "True", "", []any{}, map[string]any{}, []any{"Ready"}, map[string]any{"type": 1.0}}
+}
+
 // broken puts something else in the place of some parts.
 func broken(value any, random *rand.Rand) any {
 	if random.IntN(12) == 0 {
-		junk := []any{nil, true, 7.0, "True", "", []any{}, map[string]any{}, []any{"Ready"}, map[string]any{"type": 1.0}}
-		return junk[random.IntN(len(junk))]
+		return junk()[random.IntN(len(junk()))]
 	}
 	switch value := value.(type) {
 	case map[string]any:

@@ -94,11 +94,11 @@ var provocations = []provocation{
 	},
 }
 
-// theAlerts is the story in which every alert fires and ends.
+// theAlerts is the story in which every alert fires and ends, but that of panics: those nobody can provoke.
 func theAlerts() story {
 	told := story{
-		intro: "The demo's manager under Prometheus. Every alert of " + ruleFile + " is provoked with the simulator;\n" +
-			"they are " + strconv.Itoa(haste) + " times faster than real: each duration in them is divided by that. It takes " +
+		intro: "The demo's manager under Prometheus. Every alert of " + ruleFile + " but that of panics is provoked\n" +
+			"with the simulator; they are " + strconv.Itoa(haste) + " times faster than real: each duration in them is divided by that. It takes " +
 			"1 to 2 minutes.",
 		steps: []step{
 			{"start a Kubernetes API server, a simulator of ZIM, and the operator", (*demo).startObservation},

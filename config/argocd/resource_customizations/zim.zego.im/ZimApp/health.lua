@@ -49,14 +49,14 @@ end
 if type(generation) ~= "number" or field(status, "observedGeneration") ~= generation then
   return health("Progressing", "Waiting for the operator")
 end
-if field(condition("Ready"), "reason") == "Suspended" then
-  return health("Suspended", message("Ready", "Suspended"))
-end
 if holds("Stalled") then
   return health("Degraded", message("Stalled", "An edit is needed"))
 end
 if holds("Reconciling") then
   return health("Progressing", message("Reconciling", "In progress"))
+end
+if field(condition("Ready"), "reason") == "Suspended" then
+  return health("Suspended", message("Ready", "Suspended"))
 end
 if holds("Ready") and field(condition("Ready"), "observedGeneration") == generation then
   local pressure = message("QuotaPressure", message("Ready", "Ready"))
