@@ -88,7 +88,9 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server: %w", err)
 	}
-	metricsOptions := metricsserver.Options{BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure}
+	metricsOptions := metricsserver.Options{
+		BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure, CertDir: o.MetricsCertDir,
+	}
 	if o.MetricsSecure {
 		metricsOptions.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
@@ -105,10 +107,7 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 		LeaseDuration:                 &lease,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,
-		Cache: cache.Options{
-			DefaultNamespaces: cacheNamespaces(o.Namespaces()),
-			DefaultTransform:  controllers.StripForCache,
-		},
+		Cache: cacheOptions(o.Namespaces()),
 		// Secrets are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
@@ -118,20 +117,26 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 	return manager, nil
 }
 
-// cacheNamespaces returns nil, which is all, for no names.
-func cacheNamespaces(names []string) map[string]cache.Config {
-	var configs map[string]cache.Config
-	for _, name := range names {
-		if configs == nil {
-			configs = map[string]cache.Config{}
-		}
-		configs[name] = cache.Config{}
+// cacheOptions are for chosen namespaces, or for all if there are none.
+func cacheOptions(namespaces []string) cache.Options {
+	options := cache.Options{DefaultTransform: controllers.StripForCache}
+	if len(namespaces) == 0 {
+		return options
 	}
-	return configs
+	options.NewInformer = startup.NewInformer
+	options.DefaultNamespaces = map[string]cache.Config{}
+	for _, name := range namespaces {
+		options.DefaultNamespaces[name] = cache.Config{}
+	}
+	return options
 }
 
 func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Options) error {
-	if err := startup.Check(ctx, manager.GetAPIReader(), needs(o)); err != nil {
+	api, err := startup.NewClient(manager.GetConfig(), manager.GetScheme())
+	if err != nil {
+		return fmt.Errorf("building a client: %w", err)
+	}
+	if err := startup.Check(ctx, api, needs(o)); err != nil {
 		return err
 	}
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), o.OperatorNamespace); err != nil {
@@ -168,9 +173,9 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 
 // needs is what the manager can't start without.
 func needs(o options.Options) startup.Needs {
-	needs := startup.Needs{Namespaces: o.Namespaces()}
+	needs := startup.Needs{Namespaces: o.Namespaces(), OperatorNamespace: o.OperatorNamespace}
 	if o.LeaderElect {
-		needs.Lease = client.ObjectKey{Namespace: o.OperatorNamespace, Name: leaderElectionID}
+		needs.Lease = leaderElectionID
 	}
 	return needs
 }

@@ -24,7 +24,7 @@ func (r *ZimAppReconciler) readCredentials(ctx context.Context, p *appPass, next
 	reference := spec.ServerSecretRef
 	var secret corev1.Secret
 	err := r.secretReader.Get(ctx, types.NamespacedName{Namespace: p.name.Namespace, Name: reference.Name}, &secret)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || r.isLost(ctx, p.name.Namespace, err) {
 		message := fmt.Sprintf("Secret %s does not exist: create it, or correct spec.serverSecretRef.", reference.Name)
 		return refused(zimv1alpha1.ReasonSecretNotFound, message), nil
 	}
@@ -53,6 +53,15 @@ func (r *ZimAppReconciler) readCredentials(ctx context.Context, p *appPass, next
 	p.serverSecret = string(value)
 	next.revision = fmt.Sprintf("%s/%d/%s", p.object.UID, p.object.Generation, secret.ResourceVersion)
 	return nil, nil //nolint:nilnil // No verdict: ZIM has the word.
+}
+
+// isLost tells whether a Secret that may not be read went together with the operator's rights in its namespace.
+func (r *ZimAppReconciler) isLost(ctx context.Context, namespace string, err error) bool {
+	if !apierrors.IsForbidden(err) {
+		return false
+	}
+	found, err := namespaceMetadata(ctx, r, namespace)
+	return err == nil && !found.DeletionTimestamp.IsZero()
 }
 
 func refused(reason, message string) *verdict {

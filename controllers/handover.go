@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,12 +61,26 @@ func (r *ZimRoomReconciler) listLive(ctx context.Context, id string) ([]zimv1alp
 	for _, namespace := range namespaces {
 		var list zimv1alpha1.ZimRoomList
 		err := r.liveReader.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{roomIDIndex: id})
+		if apierrors.IsForbidden(err) && !r.remembers(ctx, namespace, id) {
+			continue // A watched namespace that was deleted, say: it may not hold up the others.
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing ZimRooms with id %q: %w", id, err)
 		}
 		rooms = append(rooms, list.Items...)
 	}
 	return rooms, nil
+}
+
+// remembers tells whether the cache knows a ZimRoom in a namespace, which can't be read any more, that could take over
+// the room of an id.
+func (r *ZimRoomReconciler) remembers(ctx context.Context, namespace, id string) bool {
+	var list zimv1alpha1.ZimRoomList
+	err := r.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{roomIDIndex: id},
+		client.UnsafeDisableDeepCopy)
+	return err != nil || slices.ContainsFunc(list.Items, func(room zimv1alpha1.ZimRoom) bool {
+		return room.DeletionTimestamp.IsZero()
+	})
 }
 
 // handOver gives the room to its successor, together with what is known of it; then the finalizer goes. No call is

@@ -23,28 +23,47 @@ func (c *Controllers) pollNamespaces() source.Source {
 	return source.Func(func(
 		ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
 	) error {
-		seen := map[string]*metav1.PartialObjectMetadata{}
+		looks := map[string]namespaceLook{}
 		go wait.UntilWithContext(ctx, func(ctx context.Context) {
 			for _, name := range c.options.WatchedNamespaces {
-				found, err := namespaceMetadata(ctx, c.options.LiveReader, name)
-				if err != nil {
-					ctrl.LoggerFrom(ctx).Error(err, "Could not look at a namespace")
-					continue
-				}
-				if before := seen[name]; before != nil && hasNamespaceChanged(before, found) {
-					for _, request := range c.roomsOfNamespace(ctx, found) {
+				before := looks[name]
+				looks[name] = c.lookAtNamespace(ctx, name, before)
+				if hasNamespaceChanged(before.seen, looks[name].seen) {
+					for _, request := range c.roomsOfNamespace(ctx, looks[name].seen) {
 						queue.Add(request)
 					}
 				}
-				seen[name] = found
 			}
 		}, namespacePeriod)
 		return nil
 	})
 }
 
-// hasNamespaceChanged tells whether what allowedNamespaces and deletions look at is another.
+// namespaceLook is what the last look at a namespace showed.
+type namespaceLook struct {
+	// seen is the namespace when it was last seen; nil if it never was.
+	seen *metav1.PartialObjectMetadata
+	// failed is true if the last look failed.
+	failed bool
+}
+
+// lookAtNamespace reads a namespace. Of several failures in a row the first is told.
+func (c *Controllers) lookAtNamespace(ctx context.Context, name string, before namespaceLook) namespaceLook {
+	found, err := namespaceMetadata(ctx, c.options.LiveReader, name)
+	if err == nil {
+		return namespaceLook{seen: found}
+	}
+	if !before.failed {
+		ctrl.LoggerFrom(ctx).Error(err, "Could not look at a namespace", "namespace", name)
+	}
+	return namespaceLook{seen: before.seen, failed: true}
+}
+
+// hasNamespaceChanged tells whether what allowedNamespaces and deletions look at is another. The first look is no change.
 func hasNamespaceChanged(before, after *metav1.PartialObjectMetadata) bool {
+	if before == nil || after == nil {
+		return false
+	}
 	return !equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
 		before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 }

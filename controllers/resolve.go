@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -173,8 +172,8 @@ func (r *appResolver) allows(ctx context.Context, object *zimv1alpha1.ZimApp, na
 func namespaceMetadata(
 	ctx context.Context, reader client.Reader, name string,
 ) (*metav1.PartialObjectMetadata, error) {
-	meta := &metav1.PartialObjectMetadata{}
-	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	meta := metadataOf("Namespace")
+	meta.Name = name
 	if err := reader.Get(ctx, client.ObjectKey{Name: name}, meta); client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("getting namespace %s: %w", name, err)
 	}

@@ -7,7 +7,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
@@ -228,3 +231,88 @@ var _ = Describe("An operator of some namespaces only", func() {
 		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
 	})
 })
+
+// One watched namespace is refused to the operator: it was deleted, say, and the operator's Role in it with it.
+var _ = Describe("An operator that may not look into a watched namespace", func() {
+	var (
+		w       *world
+		refused string
+		room    *zimv1alpha1.ZimRoom
+	)
+
+	BeforeEach(func(ctx context.Context) {
+		w = newWorld(ctx)
+		refused = createNamespace(ctx, nil)
+		w.options.WatchedNamespaces = []string{refused, w.namespace}
+		w.options.LiveReader = refusing{Client: apiServer, namespace: refused}
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		room = w.applied(ctx)
+	})
+
+	It("lets rooms of the others go", func(ctx context.Context) {
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
+	})
+
+	It("destroys no room that a ZimRoom there, seen before, may take over", func(ctx context.Context) {
+		heir := w.apply(ctx, func(heir *zimv1alpha1.ZimRoom) { heir.Namespace = refused })
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+
+		By("letting it go, once nothing there can")
+		heir.Finalizers = []string{"example.com/held"}
+		Expect(apiServer.Update(ctx, heir)).To(Succeed())
+		Expect(apiServer.Delete(ctx, heir)).To(Succeed())
+		w.pass(ctx, room)
+		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
+	})
+
+	It("takes a Secret that it may not read for gone, if the namespace is being deleted", func(ctx context.Context) {
+		w.options.LiveReader = refusing{Client: apiServer, namespace: w.namespace}
+		w.restartOperator()
+		_, err := w.operator.Apps.Reconcile(ctx, request(w.namespace, "default"))
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+		Expect(apiServer.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).To(Succeed())
+		w.reconcileApp(ctx, w.namespace)
+		Expect(w.app(ctx)).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonSecretNotFound))
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+	})
+})
+
+// refusing reads for an account that has no rights in one namespace.
+type refusing struct {
+	client.Client
+	namespace string
+}
+
+func (r refusing) refuse(namespace string) error {
+	if namespace != r.namespace {
+		return nil
+	}
+	return apierrors.NewForbidden(schema.GroupResource{}, "", errors.New("no Role in "+namespace))
+}
+
+func (r refusing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	var all client.ListOptions
+	all.ApplyOptions(options)
+	if err := r.refuse(all.Namespace); err != nil {
+		return err
+	}
+	return r.Client.List(ctx, list, options...)
+}
+
+func (r refusing) Get(
+	ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption,
+) error {
+	if err := r.refuse(key.Namespace); err != nil {
+		return err
+	}
+	return r.Client.Get(ctx, key, object, options...)
+}

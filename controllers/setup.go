@@ -6,12 +6,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -123,6 +125,9 @@ func (c *Controllers) SetupWithManager(manager ctrl.Manager) error {
 	if err := c.setupRooms(manager); err != nil {
 		return fmt.Errorf("setting up the ZimRoom controller: %w", err)
 	}
+	if err := c.fillCaches(manager.GetCache()); err != nil {
+		return fmt.Errorf("setting up the cache: %w", err)
+	}
 	return manager.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
 		c.pressure.watch(ctx, func(name types.NamespacedName) {
 			c.wakeApps.wake(reconcile.Request{NamespacedName: name})
@@ -134,6 +139,27 @@ func (c *Controllers) SetupWithManager(manager ctrl.Manager) error {
 // Callbacks is where a receiver of ZIM's server callbacks leaves its hints, on any replica: they become annotations of
 // ZimRooms, which the replica that works sees.
 func (c *Controllers) Callbacks() callback.Notebook { return c.callbacks }
+
+// fillCaches asks for all that the controllers watch. They ask themselves when they begin to work: a replica that waits
+// for the lease would not know until then whether it can, and would have to read everything first.
+func (c *Controllers) fillCaches(informers cache.Cache) error {
+	kinds := []client.Object{&zimv1alpha1.ZimApp{}, &zimv1alpha1.ZimRoom{}, metadataOf("Secret")}
+	if len(c.options.WatchedNamespaces) == 0 {
+		kinds = append(kinds, metadataOf("Namespace"))
+	}
+	for _, kind := range kinds {
+		if _, err := informers.GetInformer(context.Background(), kind, cache.BlockUntilSynced(false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func metadataOf(kind string) *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return object
+}
 
 func (c *Controllers) setupApps(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	MetricsAddress         string
 	MetricsSecure          bool
+	MetricsCertDir         string
 	ProbeAddress           string
 	PprofAddress           string
 	CallbackAddress        string
@@ -60,6 +61,8 @@ func (o *Options) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", "0", "Address of the metrics endpoint; 0 turns it off.")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", true,
 		"Serve metrics over HTTPS, to those whom the API server authenticates and authorizes.")
+	flags.StringVar(&o.MetricsCertDir, "metrics-cert-dir", "",
+		"Directory with tls.crt and tls.key for the metrics endpoint. Empty: a certificate is made at each start.")
 	flags.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081",
 		"Address of /healthz and /readyz; 0 turns it off.")
 	flags.StringVar(&o.PprofAddress, "pprof-bind-address", "0",

@@ -8,12 +8,11 @@ import (
 	"net/http"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -21,71 +20,95 @@ import (
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
 
-// timeouts of the questions to the API server, and of waiting for the cache in one probe.
 const (
-	checkTimeout = 30 * time.Second
+	// patience is how long the manager waits for an API server. It is less than the kubelet has with a manager that does not
+	// serve its probes yet: what is missing is told before the pod is killed.
+	patience = 30 * time.Second
+	// retryPause is between two questions to an API server that does not answer.
+	retryPause = 5 * time.Second
+	// askTimeout bounds one question.
+	askTimeout = 5 * time.Second
+	// probeTimeout bounds the waiting for the cache in one probe.
 	probeTimeout = time.Second
 )
 
 // Needs are what the manager can't do without.
 type Needs struct {
-	// Namespaces that it watches; none: all.
+	// Namespaces that it watches, its own among them; none: all.
 	Namespaces []string
-	// Lease is the name and namespace of the one that it works under; zero if it needs none.
-	Lease client.ObjectKey
+	// OperatorNamespace is its own.
+	OperatorNamespace string
+	// Lease is the name of the one in its own namespace that it works under; empty if it needs none.
+	Lease string
 }
 
-// Check asks the API server, without a cache, for a little of everything that the manager is going to read. Its errors
-// say what to do. Without it a missing right would show as retries in the log, for as long as they go on.
-func Check(ctx context.Context, reader client.Reader, needs Needs) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	namespaces := needs.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{corev1.NamespaceAll}
-		if err := canList(ctx, reader, metadata("Namespace"), corev1.NamespaceAll); err != nil {
+// NewClient makes the client for Check: each of its requests is bounded in time, those for API discovery too.
+func NewClient(config *rest.Config, scheme *runtime.Scheme) (client.Client, error) {
+	bounded := rest.CopyConfig(config)
+	bounded.Timeout = askTimeout
+	return client.New(bounded, client.Options{Scheme: scheme})
+}
+
+// Check asks the API server whether the CRDs are there and whether the manager may do what it is going to do. Its errors
+// say what to do about it. An API server that does not answer is asked again for half a minute. A watched namespace in
+// which the manager may not work is left out, with a line in the log, unless it is the manager's own: see NewInformer.
+func Check(ctx context.Context, api client.Client, needs Needs) error {
+	for begin := time.Now(); ; {
+		err := check(ctx, api, needs)
+		if err == nil || isFinal(err) {
+			return err
+		}
+		if time.Since(begin) >= patience {
+			return fmt.Errorf("no API server within %s: %w", patience, err)
+		}
+		ctrl.Log.Info("Asking the API server again soon", "error", err.Error())
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// isFinal tells whether asking again leads nowhere.
+func isFinal(err error) bool {
+	_, refused := errors.AsType[*refusal](err)
+	return refused || errors.Is(err, errNoCRDs) || apierrors.IsUnauthorized(err)
+}
+
+var errNoCRDs = fmt.Errorf("the CRDs of %s are not installed: apply config/crd, or dist/crds.yaml, first",
+	zimv1alpha1.GroupVersion)
+
+func check(ctx context.Context, api client.Client, needs Needs) error {
+	for _, kind := range []string{"ZimApp", "ZimRoom"} {
+		gvk := zimv1alpha1.GroupVersion.WithKind(kind)
+		_, err := api.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
+		switch {
+		case meta.IsNoMatchError(err):
+			return errNoCRDs
+		case err != nil:
+			return fmt.Errorf("asking the API server for its resources: %w", err)
+		}
+	}
+	if needs.Lease != "" {
+		if err := mayAll(ctx, api, needs.OperatorNamespace, leaseRights(needs.Lease)); err != nil {
 			return err
 		}
 	}
-	for _, namespace := range namespaces {
-		for _, list := range []client.ObjectList{
-			&zimv1alpha1.ZimAppList{}, &zimv1alpha1.ZimRoomList{}, metadata("Secret"),
-		} {
-			if err := canList(ctx, reader, list, namespace); err != nil {
-				return err
-			}
+	if len(needs.Namespaces) == 0 {
+		return mayAll(ctx, api, "", ClusterRights())
+	}
+	for _, namespace := range needs.Namespaces {
+		err := mayAll(ctx, api, namespace, NamespaceRights())
+		if _, refused := errors.AsType[*refusal](err); refused && namespace != needs.OperatorNamespace {
+			ctrl.Log.Info("Left a namespace out for now", "namespace", namespace, "reason", err.Error())
+			continue
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if needs.Lease.Name == "" {
-		return nil
-	}
-	err := reader.Get(ctx, needs.Lease, &coordinationv1.Lease{})
-	return explain(client.IgnoreNotFound(err))
-}
-
-// metadata is a list of objects of which only the metadata are read.
-func metadata(kind string) client.ObjectList {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: kind + "List"})
-	return list
-}
-
-func canList(ctx context.Context, reader client.Reader, list client.ObjectList, namespace string) error {
-	return explain(reader.List(ctx, list, client.InNamespace(namespace), client.Limit(1)))
-}
-
-// explain adds to a refusal what to do about it.
-func explain(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case meta.IsNoMatchError(err):
-		return fmt.Errorf("the CRDs of %s are not installed: apply config/crd, or dist/crds.yaml, first",
-			zimv1alpha1.GroupVersion)
-	case apierrors.IsForbidden(err):
-		return fmt.Errorf("no permission: %w: give the account the rights in config/rbac", err)
-	}
-	return fmt.Errorf("asking the API server: %w", err)
+	return nil
 }
 
 // Ready makes the manager ready once its cache has seen everything, whether it is the one replica that works or not.

@@ -10,11 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -51,6 +54,11 @@ func TestManagerSaysInOneLineWhatKeepsIt(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", manager, "../..").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	// It asks for half a minute; the rest of the test goes on meanwhile.
+	away, saidAway := write(t, fmt.Appendf(nil, kubeconfig, "https://127.0.0.1:1")), make(chan string, 1)
+	go func() { saidAway <- run(t, manager, "--kubeconfig="+away, "--health-probe-bind-address=127.0.0.1:0") }()
+	defer func() { givesUp(t, <-saidAway) }()
+
 	environment := testenv.New()
 	crds := environment.CRDDirectoryPaths
 	environment.CRDDirectoryPaths = nil
@@ -74,25 +82,52 @@ func TestManagerSaysInOneLineWhatKeepsIt(t *testing.T) {
 	says("flag provided but not defined: -nosuch", "--nosuch")
 	says("--verify-interval must be", "--verify-interval=1ms")
 	says("no configuration has been provided")
-	says("connection refused", "--kubeconfig="+write(t, fmt.Appendf(nil, kubeconfig, "https://127.0.0.1:1")))
 	says("the CRDs of zim.zego.im/v1alpha1 are not installed", "--kubeconfig="+admin)
 
 	if _, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{Paths: crds}); err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := environment.AddUser(envtest.User{Name: "stranger"}, nil)
+	nobody := userOf(t, environment, "nobody")
+	text, err := nobody.KubeConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := stranger.KubeConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	says("no permission: namespaces is forbidden: User \"stranger\" cannot list", "--kubeconfig="+write(t, text))
-	says("zimapps.zim.zego.im is forbidden", "--kubeconfig="+write(t, text), "--watch-namespaces=default")
+	says("no permission to list namespaces of the core group in all namespaces", "--kubeconfig="+write(t, text))
+	says("no permission to get namespaces of the core group in namespace zim-operator-system",
+		"--kubeconfig="+write(t, text), "--watch-namespaces=zim-operator-system")
+	says("no permission to get leases of coordination.k8s.io in namespace zim-operator-system",
+		"--kubeconfig="+write(t, text), "--leader-elect")
 
-	t.Run("the lease", func(t *testing.T) { needsLease(t, config, stranger.Config()) })
-	t.Run("readiness", func(t *testing.T) { readyOnceFilled(t, config, stranger.Config()) })
+	t.Run("rights", func(t *testing.T) { needsRights(t, config, userOf(t, environment, "almost").Config()) })
+	t.Run("a namespace that is refused", func(t *testing.T) {
+		leavesOutWhatIsRefused(t, config, userOf(t, environment, "tenant").Config())
+	})
+	t.Run("readiness", func(t *testing.T) { readyOnceFilled(t, config, nobody.Config()) })
+}
+
+func userOf(t *testing.T, environment *envtest.Environment, name string) *envtest.AuthenticatedUser {
+	t.Helper()
+	user, err := environment.AddUser(envtest.User{Name: name}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+// givesUp looks at what the manager said that found no API server.
+func givesUp(t *testing.T, said string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	for _, line := range lines[:len(lines)-1] {
+		if !strings.Contains(line, "Asking the API server again soon") {
+			t.Errorf("an unexpected line: %s", line)
+		}
+	}
+	last := lines[len(lines)-1]
+	if len(lines) < 3 || !strings.HasPrefix(last, "zim-operator: no API server within 30s") ||
+		!strings.Contains(last, "connection refused") {
+		t.Errorf("said:\n%s", said)
+	}
 }
 
 const kubeconfig = `
@@ -118,49 +153,176 @@ func newClient(t *testing.T, config *rest.Config) client.Client {
 	if err := zimv1alpha1.AddToScheme(clientgoscheme.Scheme); err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(config, client.Options{Scheme: clientgoscheme.Scheme})
+	c, err := startup.NewClient(config, clientgoscheme.Scheme)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// needsLease gives a user all rights but that on the lease.
-func needsLease(t *testing.T, admin, stranger *rest.Config) {
+// grant gives a user rules in a namespace, or in all; again: those and no others.
+func grant(t *testing.T, admin client.Client, user, namespace string, rules []rbacv1.PolicyRule) {
 	t.Helper()
-	rule := rbacv1.PolicyRule{
-		APIGroups: []string{"", "zim.zego.im"}, Resources: []string{"namespaces", "secrets", "zimapps", "zimrooms"},
-		Verbs: []string{"list"},
+	meta := metav1.ObjectMeta{Name: user, Namespace: namespace}
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}}
+	reference := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: user}
+	objects := []client.Object{
+		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules},
+		&rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: reference, Subjects: subjects},
 	}
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "most"}, Rules: []rbacv1.PolicyRule{rule}}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "most"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "most"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "stranger"}},
+	if namespace != "" {
+		reference.Kind = "Role"
+		objects = []client.Object{
+			&rbacv1.Role{ObjectMeta: meta, Rules: rules},
+			&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: reference, Subjects: subjects},
+		}
 	}
-	for _, object := range []client.Object{role, binding} {
-		if err := newClient(t, admin).Create(t.Context(), object); err != nil {
+	for _, object := range objects {
+		err := admin.Create(t.Context(), object)
+		if apierrors.IsAlreadyExists(err) {
+			err = admin.Update(t.Context(), object)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	reader := newClient(t, stranger)
-	if err := startup.Check(t.Context(), reader, startup.Needs{}); err != nil {
-		t.Errorf("without a lease: %v", err)
+}
+
+// rulesFor makes a rule of each right.
+func rulesFor(rights []startup.Right) []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+	for _, right := range rights {
+		resource := right.Resource
+		if right.Subresource != "" {
+			resource += "/" + right.Subresource
+		}
+		rules = append(rules, rbacv1.PolicyRule{
+			APIGroups: []string{right.Group}, Resources: []string{resource}, Verbs: []string{right.Verb},
+		})
 	}
-	lease := startup.Needs{Lease: client.ObjectKey{Namespace: "default", Name: "lease"}}
-	err := startup.Check(t.Context(), reader, lease)
-	if err == nil || !strings.Contains(err.Error(), `leases.coordination.k8s.io "lease" is forbidden`) {
-		t.Errorf("without the right: %v", err)
+	return rules
+}
+
+// check asks until the API server's authorizer has seen the rules that were given last.
+func check(t *testing.T, api client.Client, needs startup.Needs, want string) {
+	t.Helper()
+	for {
+		err := startup.Check(t.Context(), api, needs)
+		if want == "" && err == nil || want != "" && err != nil && strings.Contains(err.Error(), want) {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("want %q, got %v", want, err)
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
-	if err := startup.Check(t.Context(), newClient(t, admin), lease); err != nil {
-		t.Errorf("a lease that is not there yet: %v", err)
+}
+
+// needsRights gives a user most rights, and then the missing one.
+func needsRights(t *testing.T, admin, almost *rest.Config) {
+	t.Helper()
+	cluster, api := newClient(t, admin), newClient(t, almost)
+	rights := startup.ClusterRights()
+	last := len(rights) - 1
+	grant(t, cluster, "almost", "", rulesFor(rights[:last]))
+	check(t, api, startup.Needs{}, "no permission to "+rights[last].Verb+" "+rights[last].Resource)
+	grant(t, cluster, "almost", "", rulesFor(rights))
+	check(t, api, startup.Needs{}, "")
+
+	leased := startup.Needs{OperatorNamespace: "default", Lease: "lease"}
+	check(t, api, leased, "no permission to get leases of coordination.k8s.io in namespace default")
+	leases := rbacv1.PolicyRule{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}}
+	create, this := leases, leases
+	create.Verbs, this.Verbs, this.ResourceNames = []string{"create"}, []string{"get", "update"}, []string{"lease"}
+	grant(t, cluster, "almost", "default", []rbacv1.PolicyRule{create, this})
+	check(t, api, leased, "")
+}
+
+// leavesOutWhatIsRefused watches three namespaces: two of its own, and one that no one lets it into.
+func leavesOutWhatIsRefused(t *testing.T, admin, tenant *rest.Config) {
+	t.Helper()
+	ctx, cluster, api := t.Context(), newClient(t, admin), newClient(t, tenant)
+	for _, name := range []string{"own", "open", "shut"} {
+		if err := cluster.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			t.Fatal(err)
+		}
+		room := &zimv1alpha1.ZimRoom{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "room"}}
+		room.Spec.ID = "room"
+		if err := cluster.Create(ctx, room); err != nil {
+			t.Fatal(err)
+		}
+	}
+	needs := startup.Needs{Namespaces: []string{"open", "shut", "gone", "own"}, OperatorNamespace: "own"}
+	rules := rulesFor(startup.NamespaceRights())
+	grant(t, cluster, "tenant", "open", rules)
+	check(t, api, needs, "in namespace own")
+	grant(t, cluster, "tenant", "own", rules)
+	check(t, api, needs, "")
+
+	options := cache.Options{
+		Scheme: clientgoscheme.Scheme, NewInformer: startup.NewInformer, DefaultNamespaces: map[string]cache.Config{},
+	}
+	for _, name := range needs.Namespaces {
+		options.DefaultNamespaces[name] = cache.Config{}
+	}
+	informers, err := cache.New(tenant, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := informers.GetInformer(ctx, &zimv1alpha1.ZimRoom{}, cache.BlockUntilSynced(false)); err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error)
+	go func() { ended <- informers.Start(running) }()
+	eventually(t, "readiness", func() bool { return startup.Ready(informers)(probe(t)) == nil })
+	namespaces := func() string {
+		var rooms zimv1alpha1.ZimRoomList
+		if err := informers.List(ctx, &rooms); err != nil {
+			t.Error(err)
+		}
+		var names []string
+		for _, room := range rooms.Items {
+			names = append(names, room.Namespace)
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	if seen := namespaces(); seen != "open own" {
+		t.Errorf("ZimRooms are seen in %q", seen)
+	}
+	grant(t, cluster, "tenant", "shut", rules)
+	eventually(t, "a namespace that was let in", func() bool { return namespaces() == "open own shut" })
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func probe(t *testing.T) *http.Request {
+	t.Helper()
+	return httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil)
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	ticker, deadline := time.NewTicker(50*time.Millisecond), time.NewTimer(patience)
+	defer ticker.Stop()
+	defer deadline.Stop()
+	for !is() {
+		select {
+		case <-ticker.C:
+		case <-deadline.C:
+			t.Fatalf("no sign of %s within %s", what, patience)
+		}
 	}
 }
 
 // readyOnceFilled fills the cache of one who may, and of one who may not.
 func readyOnceFilled(t *testing.T, admin, stranger *rest.Config) {
 	t.Helper()
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil)
+	request := probe(t)
 	for _, tc := range []struct {
 		name   string
 		config *rest.Config
