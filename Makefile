@@ -10,6 +10,9 @@ IMG ?= zim-operator:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
 ARCH ?= $(shell go env GOARCH)
 LOAD ?= kind load image-archive
+# Where image-tar writes, and which of what is there image-load loads.
+OUT ?= dist/images
+IMAGES_TO_LOAD ?= zim-operator zimsim
 
 version_package := github.com/zim-operator/zim-operator/internal/version
 ldflags := -s -w -X $(version_package).Version=$(VERSION) -X $(version_package).Commit=$(COMMIT)
@@ -70,14 +73,15 @@ docker-build: ## Build the manager's image (IMG) with docker.
 	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) -t $(IMG) .
 
 .PHONY: image-tar
-image-tar: ## Build both images as tars in dist/images, for PLATFORMS, without a Docker engine.
+image-tar: ## Build both images as tars in OUT (dist/images), for PLATFORMS, without a Docker engine.
 	@echo 'Building images (usually 3 to 6 minutes the first time, seconds later)...' >&2
-	@cd hack/image && go run . -root ../.. -out ../../dist/images -version $(VERSION) -commit $(COMMIT) \
+	@cd hack/image && go run . -root ../.. -out '$(abspath $(OUT))' -version $(VERSION) -commit $(COMMIT) \
 		-platforms $(PLATFORMS) $(if $(IMAGES),-images $(IMAGES))
 
 .PHONY: image-load
 image-load: ## Load the tars of ARCH into a cluster, each with the command LOAD (kind load image-archive).
-	@for tar in dist/images/*-linux-$(ARCH).tar; do echo "$(LOAD) $$tar"; $(LOAD) "$$tar"; done
+	@for image in $(IMAGES_TO_LOAD); do \
+		tar="$(OUT)/$$image-linux-$(ARCH).tar"; echo "$(LOAD) $$tar"; $(LOAD) "$$tar"; done
 
 .PHONY: build-installer
 build-installer: ## Write dist/crds.yaml (CRDs and namespace, which stay) and dist/install.yaml (the rest), with the image IMG.
@@ -98,6 +102,7 @@ generate: ## Generate deep copies, CRDs, RBAC and the chart's copies of them.
 	cp config/crd/bases/*.yaml $(chart)/crds/
 	cp config/rbac/{role,leader_election_role,metrics_auth_role,view_role,edit_role,admin_role}.yaml $(chart)/files/
 	cp config/components/watched-namespace/role.yaml $(chart)/files/namespaced_role.yaml
+	cp config/components/namespace-deletion/cluster-role/role.yaml $(chart)/files/namespace_deletion_role.yaml
 	cp config/prometheus/prometheus_rule.yaml config/grafana/zim-operator.json $(chart)/files/
 
 .PHONY: docs
@@ -112,7 +117,7 @@ fmt: ## Format the sources.
 .PHONY: lint
 lint: ## Run the linters.
 	$(TOOL) golangci-lint run
-	@for module in bench argocd monitoring; do \
+	@for module in bench image argocd monitoring; do \
 		echo "golangci-lint run in hack/$$module"; \
 		(cd hack/$$module && $(subst hack/tools,../tools,$(TOOL)) golangci-lint run -c ../../.golangci.yml) || exit 1; done
 

@@ -10,13 +10,13 @@
 
 {{- define "zim-operator.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: manager
 {{- end -}}
 
 {{- define "zim-operator.labels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/part-of: zim-operator
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -34,6 +34,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* ClusterRoles of installs in chosen namespaces have the namespace in their names: there may be several such installs. */}}
+{{- define "zim-operator.clusterName" -}}
+{{ include "zim-operator.fullname" . }}
+{{- if .Values.watchNamespaces }}-{{ .Release.Namespace }}{{ end -}}
+{{- end -}}
+
 {{/* Who may read metrics takes a ClusterRole to ask, which an install with Roles alone does not have. */}}
 {{- define "zim-operator.metrics" -}}
 {{- if and .Values.metrics.enabled (not .Values.watchNamespaces) -}}true{{- end -}}
@@ -47,6 +53,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "zim-operator.subjects" -}}
 subjects:
 - kind: ServiceAccount
-  name: {{ include "zim-operator.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "zim-operator.serviceAccountName" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end -}}
