@@ -52,7 +52,7 @@ type step struct {
 func steps() []step {
 	return []step{
 		{"The cluster has nothing of ours", isClean},
-		{"From a clone to a Ready room: the commands of docs/install.md", quickStart},
+		{"From a clone to a Ready room: the commands of the README", quickStart},
 		{"Pods are as they should be", podsAreRestricted},
 		{"The life of a room", lifeOfARoom},
 		{"People's rights: view, edit, admin", userRoles},
@@ -61,11 +61,15 @@ func steps() []step {
 		{"kubectl delete -f dist/install.yaml leaves ten ZimRooms and ten rooms", deleteInstaller},
 		{"kubectl apply -f dist/install.yaml takes them up again", applyInstaller},
 		{"From kustomize to Helm", installChart},
-		{"A rolling upgrade leaves the rooms alone", rollingUpgrade},
+		{"A rolling upgrade to another version leaves the rooms alone", rollingUpgrade},
 		{"All pods of the operator restarted", restartPods},
 		{"The leader crashes", crashLeader},
 		{"helm uninstall leaves ten ZimRooms and ten rooms", uninstallChart},
 		{"Helm, chosen namespaces only", namespacedChart},
+		{"A watched namespace is deleted as a whole", deleteNamespace},
+		{"The others are served on, and after a restart too; then helm uninstall", goOnWithoutNamespace},
 		{"Everything removed, in the order of docs/uninstall.md", removeAll},
+		{"The quick start again, and the way back from it, of docs/uninstall.md", wayBack},
+		{"The cluster has nothing of ours again", isClean},
 	}
 }

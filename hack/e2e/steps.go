@@ -21,27 +21,61 @@ func isClean(ctx context.Context, c *cluster) error {
 	if strings.Contains(out, ".zim.zego.im") {
 		return errors.New("there are CRDs of zim.zego.im: e2e removes all ZimRooms in the end, and wants a cluster without")
 	}
+	for _, kinds := range []string{"namespaces,clusterroles,clusterrolebindings", "secrets,roles,rolebindings,leases"} {
+		out, err := c.kubectl(ctx, "get", kinds, "--all-namespaces", "--output=name")
+		if err != nil {
+			return err
+		}
+		for name := range strings.FieldsSeq(out) {
+			_, object, _ := strings.Cut(name, "/")
+			if strings.HasPrefix(object, "zim") || strings.HasPrefix(object, "e2e-") {
+				return fmt.Errorf("there is %s already", name)
+			}
+		}
+	}
+	return nil
+}
+
+// documented returns the commands of a page that are marked as run here.
+func (c *cluster) documented(page string) ([][]string, error) {
+	text, err := os.ReadFile(filepath.Join(c.root, filepath.FromSlash(page)))
+	if err != nil {
+		return nil, err
+	}
+	_, block, found := strings.Cut(string(text), "<!-- make e2e runs these commands -->\n\n```sh\n")
+	block, _, closed := strings.Cut(block, "```")
+	if !found || !closed {
+		return nil, fmt.Errorf("%s has no commands for make e2e", page)
+	}
+	var commands [][]string
+	for line := range strings.Lines(block) {
+		command, _, _ := strings.Cut(line, "#")
+		commands = append(commands, strings.Fields(command))
+	}
+	return commands, nil
+}
+
+// showAll runs commands one after the other.
+func (c *cluster) showAll(ctx context.Context, commands [][]string) error {
+	for _, command := range commands {
+		if err := c.show(ctx, command[0], command[1:]...); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // quickStart runs the commands of the documentation, as they stand there.
 func quickStart(ctx context.Context, c *cluster) error {
-	text, err := os.ReadFile(filepath.Join(c.root, "docs", "install.md"))
+	commands, err := c.documented("README.md")
 	if err != nil {
 		return err
 	}
-	_, block, found := strings.Cut(string(text), "<!-- make e2e runs these commands -->\n\n```sh\n")
-	block, _, closed := strings.Cut(block, "```")
-	commands := strings.Split(strings.TrimSpace(block), "\n")
-	if !found || !closed || len(commands) != 5 {
-		return fmt.Errorf("docs/install.md: want a block of five commands, got %q", commands)
+	if len(commands) != 5 {
+		return fmt.Errorf("README.md: want five commands, got %q", commands)
 	}
-	for _, command := range commands {
-		command, _, _ = strings.Cut(command, "#")
-		fields := strings.Fields(command)
-		if err := c.show(ctx, fields[0], fields[1:]...); err != nil {
-			return err
-		}
+	if err := c.showAll(ctx, commands); err != nil {
+		return err
 	}
 	if err := c.show(ctx, "kubectl", "get", "zimapps,zimrooms"); err != nil {
 		return err
@@ -79,8 +113,22 @@ func podsAreRestricted(ctx context.Context, c *cluster) error {
 			return fmt.Errorf("a pod with more than it needs: %+v", pod)
 		}
 	}
-	return c.show(ctx, "kubectl", "exec", "--namespace", systemNamespace, "deployment/zim-operator-manager", "--",
-		"/manager", "--version")
+	for _, program := range [][]string{
+		{"--namespace", systemNamespace, "deployment/zim-operator-manager", "--", "/manager", "--version"},
+		{"--namespace", "zim-simulator", "deployment/zimsim", "--", "/zimsim", "--version"},
+	} {
+		if err := c.show(ctx, "kubectl", append([]string{"exec"}, program...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// version is what the running manager says of itself.
+func (c *cluster) version(ctx context.Context) (string, error) {
+	out, err := c.kubectl(ctx, "exec", "--namespace", systemNamespace, "deployment/zim-operator-manager", "--", "/manager",
+		"--version")
+	return strings.TrimSpace(out), err
 }
 
 // lifeOfARoom edits, loses, renames and deletes a room.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -22,9 +23,29 @@ func installChart(ctx context.Context, c *cluster) error {
 	return errors.Join(c.works(ctx, "by-helm"), c.unharmed(ctx))
 }
 
-// rollingUpgrade follows docs/upgrade.md, with a change that makes new pods.
+// nextVersion is that of the image to which the chart is upgraded.
+const nextVersion = "e2e-next"
+
+// buildNext builds the manager a second time, as another version, and loads it.
+func (c *cluster) buildNext(ctx context.Context) error {
+	const out = "OUT=dist/e2e"
+	if err := c.show(ctx, "make", "image-tar", out, "VERSION="+nextVersion, "PLATFORMS=linux/"+runtime.GOARCH,
+		"IMAGES=zim-operator=manager=."); err != nil {
+		return err
+	}
+	return c.show(ctx, "make", "image-load", out, "IMAGES_TO_LOAD=zim-operator")
+}
+
+// rollingUpgrade follows docs/upgrade.md.
 func rollingUpgrade(ctx context.Context, c *cluster) error {
-	before, err := c.leader(ctx)
+	if err := c.buildNext(ctx); err != nil {
+		return err
+	}
+	leaderBefore, err := c.leader(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := c.version(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,18 +56,26 @@ func rollingUpgrade(ctx context.Context, c *cluster) error {
 	if err := c.apply(ctx, crds, "--server-side", "--force-conflicts"); err != nil {
 		return err
 	}
-	if err := c.runHelm(ctx, "upgrade", "zim-operator", chart, "--reset-then-reuse-values", "--set", "verifyInterval=1m",
-		"--wait", "--timeout=2m"); err != nil {
+	if err := c.runHelm(ctx, "upgrade", "zim-operator", chart, "--reset-then-reuse-values", "--set",
+		"image.tag="+nextVersion, "--wait", "--timeout=2m"); err != nil {
 		return err
 	}
 	if err := errors.Join(c.rollout(ctx), c.works(ctx, "after-upgrade"), c.unharmed(ctx)); err != nil {
 		return err
 	}
-	after, err := c.leader(ctx)
-	if err == nil && after == before {
-		err = fmt.Errorf("%s still leads: nothing was upgraded", after)
+	leaderAfter, err := c.leader(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	after, err := c.version(ctx)
+	if err != nil {
+		return err
+	}
+	c.say("   Before: %s\n   After:  %s", before, after)
+	if after == before || !strings.Contains(after, nextVersion) || leaderAfter == leaderBefore {
+		return fmt.Errorf("nothing was upgraded: %s led and %s leads", leaderBefore, leaderAfter)
+	}
+	return nil
 }
 
 // restartPods ends all pods of the operator at once, as a node that goes does.
@@ -110,38 +139,39 @@ func uninstallChart(ctx context.Context, c *cluster) error {
 // namespacedChart installs an operator that may work in one more namespace, and sees that it can't elsewhere. The chart
 // brings the default ZimApp and its Secret here.
 func namespacedChart(ctx context.Context, c *cluster) error {
-	if _, err := c.kubectl(ctx, "create", "namespace", "team-a"); err != nil {
+	if _, err := c.kubectl(ctx, "create", "namespace", teamNamespace); err != nil {
 		return err
 	}
 	if err := c.runHelm(ctx, "install", "zim-operator", chart, "--set", "allowInsecureEndpoints=true",
-		"--set", "watchNamespaces={team-a}", "--set", "defaultApp.create=true", "--set", "defaultApp.appID="+appID,
+		"--set", "watchNamespaces={"+teamNamespace+"}", "--set", "defaultApp.create=true", "--set", "defaultApp.appID="+appID,
 		"--set", "defaultApp.fromUserID=operator", "--set", "defaultApp.endpoint=http://zimsim.zim-simulator.svc",
 		"--set-string", "defaultApp.secret.serverSecret=00000000000000000000000000000000",
 		"--set", "defaultApp.allowedNamespaces.from=Selector",
 		"--set", "defaultApp.allowedNamespaces.selector.matchLabels.rooms=yes", "--wait", "--timeout=2m"); err != nil {
 		return err
 	}
-	if err := c.apply(ctx, roomManifest("team-a", "team-room")); err != nil {
+	if err := c.apply(ctx, teamRoom(0)); err != nil {
 		return err
 	}
 	if err := eventually(ctx, "a refusal", func() error {
-		out, err := c.kubectl(ctx, "get", "zimroom", "--namespace", "team-a", "team-room")
-		if err == nil && !strings.Contains(out, "AppNot") {
-			err = errors.New(out)
+		out, err := c.kubectl(ctx, "get", "zimroom", "--namespace", teamNamespace, "team-room-0",
+			`--output=jsonpath={.status.conditions[?(@.type=="Ready")].reason}`)
+		if err == nil && out != "AppNotAllowed" {
+			err = errors.New("the reason is " + out)
 		}
 		return err
 	}); err != nil {
 		return err
 	}
 	c.say("   The ZimApp wants the label rooms=yes: the namespace gets it.")
-	if _, err := c.kubectl(ctx, "label", "namespace", "team-a", "rooms=yes"); err != nil {
+	if _, err := c.kubectl(ctx, "label", "namespace", teamNamespace, "rooms=yes"); err != nil {
 		return err
 	}
-	if err := c.waitReady(ctx, "zimroom", "team-room", "--namespace", "team-a"); err != nil {
+	if err := c.waitReady(ctx, "zimroom", "team-room-0", "--namespace", teamNamespace); err != nil {
 		return err
 	}
 	for namespace, want := range map[string]string{
-		"team-a": yes, systemNamespace: yes, "default": "no", "kube-system": "no",
+		teamNamespace: yes, systemNamespace: yes, "default": "no", "kube-system": "no",
 	} {
 		out, _ := c.kubectl(ctx, "auth", "can-i", "get", "secrets", "--namespace", namespace,
 			"--as=system:serviceaccount:"+systemNamespace+":zim-operator-manager")
@@ -149,8 +179,77 @@ func namespacedChart(ctx context.Context, c *cluster) error {
 			return fmt.Errorf("the manager may read Secrets of %s: %s, want %s", namespace, strings.TrimSpace(out), want)
 		}
 	}
-	if _, err := c.kubectl(ctx, "delete", "zimroom", "--namespace", "team-a", "team-room", "--timeout=1m"); err != nil {
+	return nil
+}
+
+// teamNamespace is the one that is watched besides the operator's own.
+const teamNamespace = "team-a"
+
+// teamRoom declares a room there that wants the ZimApp of the operator's namespace, and no other.
+func teamRoom(number int) string {
+	return strings.Replace(roomManifest(teamNamespace, fmt.Sprintf("team-room-%d", number)), "spec: {",
+		"spec: {appRef: {name: default, namespace: "+systemNamespace+"}, ", 1)
+}
+
+// deleteNamespace deletes a namespace with Ready rooms, the manager's Role in it included, and takes the way out of
+// docs/install.md.
+func deleteNamespace(ctx context.Context, c *cluster) error {
+	var manifests strings.Builder
+	for i := range 5 {
+		manifests.WriteString(teamRoom(i))
+	}
+	if err := c.apply(ctx, manifests.String()); err != nil {
 		return err
+	}
+	if err := c.waitReady(ctx, "zimrooms", "--all", "--namespace", teamNamespace); err != nil {
+		return err
+	}
+	if err := c.show(ctx, "kubectl", "delete", "namespace", teamNamespace, "--wait=false"); err != nil {
+		return err
+	}
+	if err := eventually(ctx, "the end of the Role", func() error {
+		out, err := c.kubectl(ctx, "get", "roles", "--namespace", teamNamespace, "--output=name")
+		if err == nil && out != "" {
+			err = errors.New("still there: " + out)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	stuck, err := c.kubectl(ctx, "get", "zimrooms", "--namespace", teamNamespace, "--output=name", "--ignore-not-found")
+	if err != nil {
+		return err
+	}
+	c.say("   The manager's Role is gone, and %d of 5 ZimRooms are left.", len(strings.Fields(stuck)))
+	const wayOut = "config/components/namespace-deletion/cluster-role"
+	if err := c.show(ctx, "kubectl", "apply", "-k", wayOut); err != nil {
+		return err
+	}
+	if err := c.show(ctx, "kubectl", "wait", "--for=delete", "namespace/"+teamNamespace, "--timeout=2m"); err != nil {
+		return err
+	}
+	return errors.Join(c.show(ctx, "kubectl", "delete", "-k", wayOut), c.unharmed(ctx))
+}
+
+// goOnWithoutNamespace works on in the other namespace, though one of the watched is gone.
+func goOnWithoutNamespace(ctx context.Context, c *cluster) error {
+	for _, name := range []string{"after-deletion", "after-restart"} {
+		if err := c.apply(ctx, roomManifest(systemNamespace, name)); err != nil {
+			return err
+		}
+		if err := c.waitReady(ctx, "zimroom", name, "--namespace", systemNamespace); err != nil {
+			return err
+		}
+		if _, err := c.kubectl(ctx, "delete", "zimroom", name, "--namespace", systemNamespace, "--timeout=1m"); err != nil {
+			return err
+		}
+		if _, err := c.kubectl(ctx, "delete", "pods", "--namespace", systemNamespace,
+			"--selector=app.kubernetes.io/component=manager"); err != nil {
+			return err
+		}
+		if err := c.rollout(ctx); err != nil {
+			return err
+		}
 	}
 	if err := c.unharmed(ctx); err != nil {
 		return err
@@ -191,5 +290,18 @@ func removeAll(ctx context.Context, c *cluster) error {
 	if err := c.show(ctx, "kubectl", "delete", "-k", "config/crd", "--timeout=1m"); err != nil {
 		return err
 	}
-	return c.show(ctx, "kubectl", "delete", "namespace", systemNamespace, "zim-simulator", "team-a", "--timeout=2m")
+	return c.show(ctx, "kubectl", "delete", "namespace", systemNamespace, "--timeout=2m")
+}
+
+// wayBack installs once more, from the images that are loaded, and removes everything.
+func wayBack(ctx context.Context, c *cluster) error {
+	start, err := c.documented("README.md")
+	if err != nil {
+		return err
+	}
+	back, err := c.documented("docs/uninstall.md")
+	if err != nil {
+		return err
+	}
+	return c.showAll(ctx, append(start[2:], back...))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 )
 
@@ -163,9 +164,10 @@ func (c *cluster) attempt(ctx context.Context, all []attempt, want func(attempt)
 
 // loadProbe builds the image of the probes and loads it.
 func (c *cluster) loadProbe(ctx context.Context) error {
-	if _, err := c.quiet(ctx, "make", "image-tar", "IMAGES="+probeImage+"=probe=./hack/e2e/probe"); err != nil {
+	if _, err := c.quiet(ctx, "make", "image-tar", "OUT=dist/e2e", "PLATFORMS=linux/"+runtime.GOARCH,
+		"IMAGES="+probeImage+"=probe=./hack/e2e/probe"); err != nil {
 		return err
 	}
-	_, err := c.quiet(ctx, "make", "image-load")
+	_, err := c.quiet(ctx, "make", "image-load", "OUT=dist/e2e", "IMAGES_TO_LOAD="+probeImage)
 	return err
 }

@@ -23,6 +23,7 @@ type config struct {
 	bindAddress      string
 	adminBindAddress string
 	options          zimsim.Options
+	showVersion      bool
 }
 
 // parse reads the flags. With -h it writes the usage to out and returns flag.ErrHelp.
@@ -45,6 +46,7 @@ func parse(args []string, getenv func(string) string, out io.Writer) (*config, e
 		callbackSecretVariable+", or else with the ServerSecret")
 	flags.DurationVar(&c.options.Latency, "latency", 0, "time added to every answer of the API")
 	flags.DurationVar(&c.options.Jitter, "jitter", 0, "how much the latency varies to either side")
+	flags.BoolVar(&c.showVersion, "version", false, "print the version and exit")
 	bindSwitches(flags, &c.options.Switches)
 
 	if err := parseFlags(flags, args, out); err != nil {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/zim-operator/zim-operator/internal/version"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -34,6 +35,10 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	config, err := parse(args, getenv, out)
 	if err != nil {
+		return err
+	}
+	if config.showVersion {
+		_, err := fmt.Fprintln(out, version.String())
 		return err
 	}
 	var listen net.ListenConfig

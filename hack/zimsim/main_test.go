@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/zim-operator/zim-operator/internal/version"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -198,6 +199,16 @@ func TestHelp(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "-bind-address") {
 		t.Errorf("output %q", out.String())
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var out strings.Builder
+	if err := run(t.Context(), []string{"--version"}, environment(nil), &out); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != version.String()+"\n" {
+		t.Errorf("got %q", out.String())
 	}
 }
 
