@@ -25,6 +25,8 @@ type app struct {
 	revision string
 	// accepted means that ZIM has accepted the credentials at some time, so that the app speaks for its account.
 	accepted bool
+	// deleting is true if the ZimApp is being deleted: who waits for its Secret then waits in vain.
+	deleting bool
 	// refusal says why the app can't be used now; nil if it can.
 	refusal *verdict
 	// failures counts refusals by ZIM in a row, until a call for a room succeeds; nextProbe is when ZIM is asked again.
@@ -93,7 +95,7 @@ func (r *appRegistry) put(next *app) {
 	}
 	r.mu.Unlock()
 	claims := previous == nil || previous.revision != next.revision || previous.accepted != next.accepted
-	if claims || previous.refusalReason() != next.refusalReason() {
+	if claims || previous.refusalReason() != next.refusalReason() || previous.deleting != next.deleting {
 		r.changed(next.name, claims)
 	}
 }

@@ -137,6 +137,20 @@ var _ = Describe("The running operator", func() {
 		Expect(w.calls()).NotTo(ContainElement("DestroyRoom"))
 	})
 
+	It("lets a room go that waits for a Secret, once the ZimApp is deleted too", func(ctx context.Context) {
+		prepareApp(ctx)
+		room := w.apply(ctx)
+		ready(ctx, room)
+		w.deleteSecret(ctx)
+		Eventually(func() *zimv1alpha1.ZimApp { return w.app(ctx) }).WithTimeout(soon).
+			Should(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonSecretNotFound))
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		Eventually(func() string { return readyOf(w.get(ctx, room).Status.Conditions).Reason }).WithTimeout(soon).
+			Should(Equal(zimv1alpha1.ReasonSecretNotFound))
+		Expect(apiServer.Delete(ctx, w.app(ctx))).To(Succeed())
+		gone(ctx, room)
+	})
+
 	It("thaws the rooms of an app whose wrong Secret was mended", func(ctx context.Context) {
 		w.createSecret(ctx, w.namespace, "ffffffffffffffffffffffffffffffff")
 		w.createAppObject(ctx, w.namespace)

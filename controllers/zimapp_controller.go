@@ -153,6 +153,7 @@ func (r *ZimAppReconciler) begin(p *appPass) (next, known *app) {
 	}
 	next = &app{
 		name: p.name, uid: p.object.UID, account: account, fromUserID: spec.FromUserID, rate: int(spec.RequestsPerSecond),
+		deleting: !p.object.DeletionTimestamp.IsZero(),
 	}
 	if known != nil {
 		next.accepted = known.accepted && known.account == account

@@ -2,6 +2,7 @@ package manifests_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"maps"
 	"net/http"
@@ -23,7 +24,7 @@ import (
 
 // checkMetrics looks at the metrics of a manager that has done everything that it ever does: who may read them, and
 // that they are those which docs/operations.md tells of.
-func checkMetrics(t *testing.T, address string) {
+func checkMetrics(t *testing.T, address string, authority *x509.CertPool) {
 	t.Helper()
 	reader, other := serviceAccount(t, "prometheus"), serviceAccount(t, "other")
 	binding := &rbacv1.ClusterRoleBinding{
@@ -42,11 +43,11 @@ func checkMetrics(t *testing.T, address string) {
 		"wrong credentials": {"made-up", http.StatusInternalServerError}, // controller-runtime's way to refuse them.
 		"no right":          {other, http.StatusForbidden},
 	} {
-		if status, body := scrape(t, address, tc.token); status != tc.want || strings.Contains(body, "zim_operator") {
+		if status, body := scrape(t, address, authority, tc.token); status != tc.want || strings.Contains(body, "zim_operator") {
 			t.Errorf("a scrape with %s: %d, %s", name, status, body)
 		}
 	}
-	status, body := scrape(t, address, reader)
+	status, body := scrape(t, address, authority, reader)
 	if status != http.StatusOK {
 		t.Fatalf("a scrape: %d, %s", status, body)
 	}
@@ -116,7 +117,7 @@ func serviceAccount(t *testing.T, name string) string {
 }
 
 // scrape reads metrics over HTTPS, with a token unless that is empty.
-func scrape(t *testing.T, address, token string) (status int, body string) {
+func scrape(t *testing.T, address string, authority *x509.CertPool, token string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+address+"/metrics", nil)
 	if err != nil {
@@ -125,9 +126,7 @@ func scrape(t *testing.T, address, token string) (status int, body string) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // The certificate is its own.
-	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority}}
 	defer transport.CloseIdleConnections()
 	answer, err := transport.RoundTrip(request)
 	if err != nil {

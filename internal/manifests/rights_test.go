@@ -3,6 +3,7 @@ package manifests_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -26,6 +27,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
@@ -109,8 +111,9 @@ func live(t *testing.T, flags []string, withMetrics bool) {
 		"--leader-elect", "--operator-namespace=" + systemNamespace, "--allow-insecure-endpoints",
 		"--callback-bind-address=" + freeAddress(t),
 	}, flags...)
+	certificates, authority := certificate(t)
 	if withMetrics {
-		flags = append(flags, "--metrics-bind-address="+address)
+		flags = append(flags, "--metrics-bind-address="+address, "--metrics-cert-dir="+certificates)
 	}
 	stop := start(t, flags)
 	defer stop()
@@ -144,7 +147,7 @@ func live(t *testing.T, flags []string, withMetrics bool) {
 	defer label(ctx, t, systemNamespace, "rooms", "no")
 
 	if withMetrics {
-		checkMetrics(t, address)
+		checkMetrics(t, address, authority)
 	}
 	for _, object := range []client.Object{first, second, foreign, app(zim.URL), secret()} {
 		if err := apiServer.Delete(ctx, object); err != nil {
@@ -227,6 +230,23 @@ func serviceAccountToken(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return request.Status.Token
+}
+
+// certificate makes one for this machine, in a directory as a Secret would be mounted, and returns who vouches for it.
+func certificate(t *testing.T) (dir string, authority *x509.CertPool) {
+	t.Helper()
+	dir, authority = t.TempDir(), x509.NewCertPool()
+	chain, key, err := cert.GenerateSelfSignedCertKey("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority.AppendCertsFromPEM(chain)
+	for name, data := range map[string][]byte{"tls.crt": chain, "tls.key": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, authority
 }
 
 func freeAddress(t *testing.T) string {
