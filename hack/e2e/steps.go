@@ -21,7 +21,7 @@ func isClean(ctx context.Context, c *cluster) error {
 	if strings.Contains(out, ".zim.zego.im") {
 		return errors.New("there are CRDs of zim.zego.im: e2e removes all ZimRooms in the end, and wants a cluster without")
 	}
-	for _, kinds := range []string{"namespaces,clusterroles,clusterrolebindings", "secrets,roles,rolebindings,leases"} {
+	for _, kinds := range []string{"namespaces,clusterroles,clusterrolebindings", "secrets,roles,rolebindings"} {
 		out, err := c.kubectl(ctx, "get", kinds, "--all-namespaces", "--output=name")
 		if err != nil {
 			return err
