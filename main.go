@@ -107,7 +107,7 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 		LeaseDuration:                 &lease,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,
-		Cache: cacheOptions(o.Namespaces()),
+		Cache:                         cacheOptions(o.Namespaces()),
 		// Secrets are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
@@ -119,16 +119,17 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 
 // cacheOptions are for chosen namespaces, or for all if there are none.
 func cacheOptions(namespaces []string) cache.Options {
-	options := cache.Options{DefaultTransform: controllers.StripForCache}
+	all := cache.Options{DefaultTransform: controllers.StripForCache}
 	if len(namespaces) == 0 {
-		return options
+		return all
 	}
-	options.NewInformer = startup.NewInformer
-	options.DefaultNamespaces = map[string]cache.Config{}
+	chosen := all
+	chosen.NewInformer = startup.NewInformer
+	chosen.DefaultNamespaces = map[string]cache.Config{}
 	for _, name := range namespaces {
-		options.DefaultNamespaces[name] = cache.Config{}
+		chosen.DefaultNamespaces[name] = cache.Config{}
 	}
-	return options
+	return chosen
 }
 
 func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Options) error {
@@ -158,7 +159,7 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 		MaxConcurrentReconciles: o.ConcurrentReconciles,
 		Observer:                observer,
 	})
-	if err := operator.SetupWithManager(manager); err != nil {
+	if err := operator.SetupWithManager(ctx, manager); err != nil {
 		return err
 	}
 	metrics.RegisterState(crmetrics.Registry, manager.Elected(), operator.State)

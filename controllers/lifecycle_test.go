@@ -356,7 +356,7 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 		VerifyInterval:          verifyInterval,
 		MaxConcurrentReconciles: 10,
 	})
-	Expect(w.operator.SetupWithManager(manager)).To(Succeed())
+	Expect(w.operator.SetupWithManager(ctx, manager)).To(Succeed())
 
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx)) // It outlives the node that starts it.
 	stopped := make(chan error, 1)

@@ -59,7 +59,8 @@ func (c *Controllers) lookAtNamespace(ctx context.Context, name string, before n
 	return namespaceLook{seen: before.seen, failed: true}
 }
 
-// hasNamespaceChanged tells whether what allowedNamespaces and deletions look at is another. The first look is no change.
+// hasNamespaceChanged tells whether what allowedNamespaces and deletions look at is another. The first look is no
+// change.
 func hasNamespaceChanged(before, after *metav1.PartialObjectMetadata) bool {
 	if before == nil || after == nil {
 		return false

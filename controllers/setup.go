@@ -117,15 +117,15 @@ func New(options Options) *Controllers {
 	return c
 }
 
-// SetupWithManager registers both controllers.
-func (c *Controllers) SetupWithManager(manager ctrl.Manager) error {
+// SetupWithManager registers both controllers, and has the cache filled with what they watch.
+func (c *Controllers) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
 	if err := c.setupApps(manager); err != nil {
 		return fmt.Errorf("setting up the ZimApp controller: %w", err)
 	}
 	if err := c.setupRooms(manager); err != nil {
 		return fmt.Errorf("setting up the ZimRoom controller: %w", err)
 	}
-	if err := c.fillCaches(manager.GetCache()); err != nil {
+	if err := c.fillCaches(ctx, manager.GetCache()); err != nil {
 		return fmt.Errorf("setting up the cache: %w", err)
 	}
 	return manager.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
@@ -142,13 +142,13 @@ func (c *Controllers) Callbacks() callback.Notebook { return c.callbacks }
 
 // fillCaches asks for all that the controllers watch. They ask themselves when they begin to work: a replica that waits
 // for the lease would not know until then whether it can, and would have to read everything first.
-func (c *Controllers) fillCaches(informers cache.Cache) error {
+func (c *Controllers) fillCaches(ctx context.Context, informers cache.Cache) error {
 	kinds := []client.Object{&zimv1alpha1.ZimApp{}, &zimv1alpha1.ZimRoom{}, metadataOf("Secret")}
 	if len(c.options.WatchedNamespaces) == 0 {
 		kinds = append(kinds, metadataOf("Namespace"))
 	}
 	for _, kind := range kinds {
-		if _, err := informers.GetInformer(context.Background(), kind, cache.BlockUntilSynced(false)); err != nil {
+		if _, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return err
 		}
 	}

@@ -113,11 +113,11 @@ func podsAreRestricted(ctx context.Context, c *cluster) error {
 			return fmt.Errorf("a pod with more than it needs: %+v", pod)
 		}
 	}
-	for _, program := range [][]string{
-		{"--namespace", systemNamespace, "deployment/zim-operator-manager", "--", "/manager", "--version"},
-		{"--namespace", "zim-simulator", "deployment/zimsim", "--", "/zimsim", "--version"},
+	for _, program := range []string{
+		"--namespace=zim-operator-system deployment/zim-operator-manager -- /manager --version",
+		"--namespace=zim-simulator deployment/zimsim -- /zimsim --version",
 	} {
-		if err := c.show(ctx, "kubectl", append([]string{"exec"}, program...)...); err != nil {
+		if err := c.show(ctx, "kubectl", append([]string{"exec"}, strings.Fields(program)...)...); err != nil {
 			return err
 		}
 	}

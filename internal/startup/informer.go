@@ -12,10 +12,10 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
-// NewInformer makes the informers of a manager that watches chosen namespaces. One that was never allowed to look counts
-// as filled, and goes on trying, half a minute apart at most: a namespace that is forbidden, or was deleted together
-// with the manager's Role in it, holds up neither the others nor readiness, and comes in when it can. One that was
-// allowed once keeps what it has seen.
+// NewInformer makes the informers of a manager that watches chosen namespaces. One that was never allowed to look
+// counts as filled, and goes on trying, half a minute apart at most: a namespace that is forbidden, or was deleted
+// together with the manager's Role in it, holds up neither the others nor readiness, and comes in when it can. One that
+// was allowed once keeps what it has seen.
 func NewInformer(
 	inner toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// patience is how long the manager waits for an API server. It is less than the kubelet has with a manager that does not
-	// serve its probes yet: what is missing is told before the pod is killed.
+	// patience is how long the manager waits for an API server. It is less than the kubelet has with a manager that does
+	// not serve its probes yet: what is missing is told before the pod is killed.
 	patience = 30 * time.Second
 	// retryPause is between two questions to an API server that does not answer.
 	retryPause = 5 * time.Second
@@ -49,9 +49,10 @@ func NewClient(config *rest.Config, scheme *runtime.Scheme) (client.Client, erro
 	return client.New(bounded, client.Options{Scheme: scheme})
 }
 
-// Check asks the API server whether the CRDs are there and whether the manager may do what it is going to do. Its errors
-// say what to do about it. An API server that does not answer is asked again for half a minute. A watched namespace in
-// which the manager may not work is left out, with a line in the log, unless it is the manager's own: see NewInformer.
+// Check asks the API server whether the CRDs are there and whether the manager may do what it is going to do. Its
+// errors say what to do about it. An API server that does not answer is asked again for half a minute. A watched
+// namespace in which the manager may not work is left out, with a line in the log, unless it is the manager's own: see
+// NewInformer.
 func Check(ctx context.Context, api client.Client, needs Needs) error {
 	for begin := time.Now(); ; {
 		err := check(ctx, api, needs)
