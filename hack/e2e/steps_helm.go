@@ -198,8 +198,8 @@ func (c *cluster) scale(ctx context.Context, replicas string) error {
 	return errors.Join(err, c.rollout(ctx))
 }
 
-// deleteNamespace deletes a namespace with Ready rooms while no manager runs, so that its Role is gone first in any case,
-// and takes the way out of docs/install.md.
+// deleteNamespace deletes a namespace with Ready rooms while no manager runs, so that its Role is gone first in any
+// case, and takes the way out of docs/install.md.
 func deleteNamespace(ctx context.Context, c *cluster) error {
 	var manifests strings.Builder
 	for i := range 5 {
