@@ -98,8 +98,8 @@ var provocations = []provocation{
 func theAlerts() story {
 	told := story{
 		intro: "The demo's manager under Prometheus. Every alert of " + ruleFile + " but that of panics is provoked\n" +
-			"with the simulator; they are " + strconv.Itoa(haste) + " times faster than real: each duration in them is divided by that. It takes " +
-			"1 to 2 minutes.",
+			"with the simulator; they are " + strconv.Itoa(haste) + " times faster than real: each duration in them\n" +
+			"is divided by that. It takes 1 to 2 minutes.",
 		steps: []step{
 			{"start a Kubernetes API server, a simulator of ZIM, and the operator", (*demo).startObservation},
 			{"start Prometheus", (*demo).startScraping},
