@@ -43,7 +43,9 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 	switch successor, err := r.findSuccessor(ctx, p.room, found); {
 	case errors.Is(err, errUnseenApp):
 		return reconcile.Result{}, nil
-	case err != nil:
+	case errors.Is(err, errBlind) && mustDestroy(p.room):
+		return r.leaveBehind(ctx, p)
+	case err != nil && !errors.Is(err, errBlind):
 		return reconcile.Result{}, err
 	case successor != nil:
 		return r.handOver(ctx, p, successor)

@@ -51,6 +51,10 @@ func (r *ZimRoomReconciler) findSuccessor(
 	return successor, nil
 }
 
+// errBlind means that nobody can tell who may take over a room: one of the watched namespaces was refused to this
+// process from its start on.
+var errBlind = errors.New("a watched namespace is refused, and nothing is known of the ZimRooms there")
+
 // listLive reads the ZimRooms of an id from the API server, in all namespaces that the operator watches.
 func (r *ZimRoomReconciler) listLive(ctx context.Context, id string) ([]zimv1alpha1.ZimRoom, error) {
 	namespaces := r.apps.watched
@@ -62,11 +66,15 @@ func (r *ZimRoomReconciler) listLive(ctx context.Context, id string) ([]zimv1alp
 		var list zimv1alpha1.ZimRoomList
 		err := r.liveReader.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{roomIDIndex: id})
 		if apierrors.IsForbidden(err) && !r.remembers(ctx, namespace, id) {
+			if _, seen := r.visible.Load(namespace); !seen {
+				return nil, errBlind
+			}
 			continue // A watched namespace that was deleted, say: it may not hold up the others.
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listing ZimRooms with id %q: %w", id, err)
 		}
+		r.visible.Store(namespace, true)
 		rooms = append(rooms, list.Items...)
 	}
 	return rooms, nil

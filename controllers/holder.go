@@ -57,7 +57,7 @@ func (r *ZimRoomReconciler) speaksFor(
 		return false, err
 	case found.app != nil:
 		return found.app.accepted && found.app.account == account, nil
-	case found.unseen && found.account == account:
+	case found.unseen && (found.account == account || found.account == zim.Account{}):
 		return false, errUnseenApp
 	}
 	return false, nil

@@ -53,7 +53,7 @@ func documentedLines() map[string]logLine {
 
 // linesOfOthers are those of the manager's start, and of the receiver of callbacks.
 var linesOfOthers = []string{
-	"Started", "Received a callback", "Asking the API server again soon", "Left a namespace out for now",
+	"Started", "Received a callback", "Asking the API server again soon", "Rights are missing in a watched namespace",
 	"Could not ask for the rights of the manager's account",
 }
 

@@ -51,6 +51,7 @@ type namespaceLook struct {
 func (c *Controllers) lookAtNamespace(ctx context.Context, name string, before namespaceLook) namespaceLook {
 	found, err := namespaceMetadata(ctx, c.options.LiveReader, name)
 	if err == nil {
+		c.Rooms.visible.Store(name, true)
 		return namespaceLook{seen: found}
 	}
 	if !before.failed {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,9 +16,11 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// appResolver finds the ZimApp of a ZimRoom. Its answers come from the cache alone.
+// appResolver finds the ZimApp of a ZimRoom. Its answers come from the cache; but where only chosen namespaces are
+// watched, the cache may lack what it was not allowed to list so far: what it lacks is looked for at the API server.
 type appResolver struct {
-	reader            client.Reader
+	reader, liveReader client.Reader
+
 	registry          *appRegistry
 	operatorNamespace string
 	// watched are the namespaces that the operator sees; empty: all.
@@ -33,7 +36,8 @@ type resolution struct {
 	account zim.Account
 	// deleting is true if the ZimApp is being deleted.
 	deleting bool
-	// unseen is true if the ZimApp exists but no pass over it was made yet by this process.
+	// unseen is true if the ZimApp exists but no pass over it was made yet by this process. Its account may be unknown
+	// then.
 	unseen bool
 	// obstacle says why the app can't be used; nil if it can.
 	obstacle *obstacle
@@ -80,24 +84,20 @@ func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, fou
 		found.obstacle = notAllowed(found.name) // As good as not allowed: its owner's operator is another one.
 		return found, nil
 	}
-	var object zimv1alpha1.ZimApp
-	err := r.reader.Get(ctx, found.name, &object)
+	object, err := r.find(ctx, found.name)
 	switch {
-	case apierrors.IsNotFound(err) && foreign:
-		found.obstacle = notAllowed(found.name) // Whether it exists is not this namespace's business.
+	case errors.Is(err, errUnseenApp):
+		found.unseen = true
 		return found, nil
 	case apierrors.IsNotFound(err):
-		found.obstacle = &obstacle{
-			reason:  zimv1alpha1.ReasonAppNotFound,
-			message: fmt.Sprintf("ZimApp %s does not exist: create it.", found.name),
-		}
+		found.obstacle = notFound(found.name, foreign)
 		return found, nil
 	case err != nil:
 		return found, fmt.Errorf("getting ZimApp %s: %w", found.name, err)
 	}
 	found.deleting = !object.DeletionTimestamp.IsZero()
 	if foreign {
-		allowed, err := r.allows(ctx, &object, room.Namespace)
+		allowed, err := r.allows(ctx, object, room.Namespace)
 		if err != nil {
 			return found, err
 		}
@@ -106,7 +106,7 @@ func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, fou
 			return found, nil
 		}
 	}
-	found.account, err = zim.AccountAt(endpointOf(&object), uint32(object.Spec.AppID)) //nolint:gosec // The CRD bounds it.
+	found.account, err = zim.AccountAt(endpointOf(object), uint32(object.Spec.AppID)) //nolint:gosec // The CRD bounds it.
 	if home, confirmed := homeOf(room); err == nil && confirmed && home != found.account {
 		found.obstacle = &obstacle{
 			reason: zimv1alpha1.ReasonAppNotFound,
@@ -125,6 +125,33 @@ func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, fou
 		}
 	}
 	return found, nil
+}
+
+func notFound(name types.NamespacedName, foreign bool) *obstacle {
+	if foreign {
+		return notAllowed(name) // Whether it exists is not the room's namespace's business.
+	}
+	return &obstacle{
+		reason: zimv1alpha1.ReasonAppNotFound, message: fmt.Sprintf("ZimApp %s does not exist: create it.", name),
+	}
+}
+
+// find reads a ZimApp from the cache. It fails with errUnseenApp if only the API server has it.
+func (r *appResolver) find(ctx context.Context, name types.NamespacedName) (*zimv1alpha1.ZimApp, error) {
+	object := &zimv1alpha1.ZimApp{}
+	err := r.reader.Get(ctx, name, object)
+	if !apierrors.IsNotFound(err) || len(r.watched) == 0 {
+		return object, err
+	}
+	var apps zimv1alpha1.ZimAppList
+	named := client.MatchingFields{"metadata.name": name.Name}
+	switch listErr := r.liveReader.List(ctx, &apps, client.InNamespace(name.Namespace), named); {
+	case listErr != nil:
+		return nil, listErr
+	case len(apps.Items) > 0:
+		return nil, errUnseenApp
+	}
+	return nil, err
 }
 
 // homeOf returns the account in which a confirmed room lives.

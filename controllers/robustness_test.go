@@ -237,6 +237,7 @@ var _ = Describe("An operator that may not look into a watched namespace", func(
 	var (
 		w       *world
 		refused string
+		reader  *refusing
 		room    *zimv1alpha1.ZimRoom
 	)
 
@@ -244,20 +245,60 @@ var _ = Describe("An operator that may not look into a watched namespace", func(
 		w = newWorld(ctx)
 		refused = createNamespace(ctx, nil)
 		w.options.WatchedNamespaces = []string{refused, w.namespace}
-		w.options.LiveReader = refusing{Client: apiServer, namespace: refused}
+		reader = &refusing{Client: apiServer, namespace: refused}
+		w.options.LiveReader = reader
 		w.restartOperator()
 		w.reconcileApp(ctx, w.namespace)
 		room = w.applied(ctx)
 	})
 
-	It("lets rooms of the others go", func(ctx context.Context) {
+	It("leaves rooms of the others behind: a ZimRoom there may name them", func(ctx context.Context) {
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+		Expect(w.eventReasons()).To(ContainElement("RoomLeftBehind"))
+	})
+
+	It("destroys rooms of the others if it could look before, and knows of no ZimRoom there", func(ctx context.Context) {
+		reader.namespace = ""
+		other := w.applied(ctx, named("other"), func(room *zimv1alpha1.ZimRoom) { room.Spec.ID = "Room2" })
+		Expect(apiServer.Delete(ctx, other)).To(Succeed())
+		w.pass(ctx, other)
+		reader.namespace = refused
 		Expect(apiServer.Delete(ctx, room)).To(Succeed())
 		w.pass(ctx, room)
 		Expect(w.isGone(ctx, room)).To(BeTrue())
 		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
 	})
 
+	It("makes no room in another account for a ZimRoom whose ZimApp it may not see yet", func(ctx context.Context) {
+		w.options.OperatorNamespace = w.namespace
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		w.editApp(ctx, func(app *zimv1alpha1.ZimApp) {
+			app.Spec.AllowedNamespaces = &zimv1alpha1.AllowedNamespaces{From: zimv1alpha1.NamespacesFromAll}
+		})
+		w.reconcileApp(ctx, w.namespace)
+		tenant := w.apply(ctx, named("tenant"), func(room *zimv1alpha1.ZimRoom) {
+			room.Namespace, room.Spec.ID = refused, "Room2"
+		})
+		_, err := w.operator.Rooms.Reconcile(ctx, request(tenant.Namespace, tenant.Name))
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+
+		By("finding out that it has none")
+		reader.namespace = ""
+		w.pass(ctx, tenant)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(2))
+	})
+
 	It("destroys no room that a ZimRoom there, seen before, may take over", func(ctx context.Context) {
+		reader.namespace = ""
+		other := w.applied(ctx, named("other"), func(room *zimv1alpha1.ZimRoom) { room.Spec.ID = "Room2" })
+		Expect(apiServer.Delete(ctx, other)).To(Succeed())
+		w.pass(ctx, other)
+		reader.namespace = refused
 		heir := w.apply(ctx, func(heir *zimv1alpha1.ZimRoom) { heir.Namespace = refused })
 		Expect(apiServer.Delete(ctx, room)).To(Succeed())
 		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
@@ -273,7 +314,7 @@ var _ = Describe("An operator that may not look into a watched namespace", func(
 	})
 
 	It("takes a Secret that it may not read for gone, if the namespace is being deleted", func(ctx context.Context) {
-		w.options.LiveReader = refusing{Client: apiServer, namespace: w.namespace}
+		w.options.LiveReader = &refusing{Client: apiServer, namespace: w.namespace}
 		w.restartOperator()
 		_, err := w.operator.Apps.Reconcile(ctx, request(w.namespace, "default"))
 		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
@@ -292,14 +333,14 @@ type refusing struct {
 	namespace string
 }
 
-func (r refusing) refuse(namespace string) error {
+func (r *refusing) refuse(namespace string) error {
 	if namespace != r.namespace {
 		return nil
 	}
 	return apierrors.NewForbidden(schema.GroupResource{}, "", errors.New("no Role in "+namespace))
 }
 
-func (r refusing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+func (r *refusing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
 	var all client.ListOptions
 	all.ApplyOptions(options)
 	if err := r.refuse(all.Namespace); err != nil {
@@ -308,7 +349,7 @@ func (r refusing) List(ctx context.Context, list client.ObjectList, options ...c
 	return r.Client.List(ctx, list, options...)
 }
 
-func (r refusing) Get(
+func (r *refusing) Get(
 	ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption,
 ) error {
 	if err := r.refuse(key.Namespace); err != nil {

@@ -103,8 +103,8 @@ func New(options Options) *Controllers {
 		clock:          options.Clock,
 		verifyInterval: options.VerifyInterval,
 		apps: &appResolver{
-			reader: options.Client, registry: registry, operatorNamespace: options.OperatorNamespace,
-			watched: options.WatchedNamespaces,
+			reader: options.Client, liveReader: options.LiveReader, registry: registry,
+			operatorNamespace: options.OperatorNamespace, watched: options.WatchedNamespaces,
 		},
 		registry: registry,
 		calls:    newCallMemory(options.Clock),

@@ -42,6 +42,8 @@ type ZimRoomReconciler struct {
 	workload *workload
 	quota    *roomQuota
 	memories *memories
+	// visible are the watched namespaces that this process could look into at some time.
+	visible sync.Map
 }
 
 // +kubebuilder:rbac:groups=zim.zego.im,resources=zimrooms,verbs=list;watch;patch

@@ -51,8 +51,8 @@ func NewClient(config *rest.Config, scheme *runtime.Scheme) (client.Client, erro
 
 // Check asks the API server whether the CRDs are there and whether the manager may do what it is going to do. Its
 // errors say what to do about it. An API server that does not answer is asked again for half a minute. A watched
-// namespace in which the manager may not work is left out, with a line in the log, unless it is the manager's own: see
-// NewInformer.
+// namespace in which a right is missing costs a line in the log, unless it is the manager's own: what may not be listed
+// there is left out, see NewInformer.
 func Check(ctx context.Context, api client.Client, needs Needs) error {
 	for begin := time.Now(); ; {
 		err := check(ctx, api, needs)
@@ -102,7 +102,7 @@ func check(ctx context.Context, api client.Client, needs Needs) error {
 	for _, namespace := range needs.Namespaces {
 		err := mayAll(ctx, api, namespace, NamespaceRights())
 		if _, refused := errors.AsType[*refusal](err); refused && namespace != needs.OperatorNamespace {
-			ctrl.Log.Info("Left a namespace out for now", "namespace", namespace, "reason", err.Error())
+			ctrl.Log.Info("Rights are missing in a watched namespace", "namespace", namespace, "reason", err.Error())
 			continue
 		}
 		if err != nil {
