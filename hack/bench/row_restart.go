@@ -32,8 +32,8 @@ func (b *bench) measureRestart(ctx context.Context, _ int) (result outcome, err 
 			happen func(context.Context) error
 		}{
 			{"restart", w.restart},
-			{"Secret rotated", w.rotateSecret},
 			{"ZimApp edited", func(ctx context.Context) error { return w.limitCalls(ctx, atQuota.requestsPerSecond-1) }},
+			{"Secret rotated", w.rotateSecret}, // The last: what changes the quota sets the secret of before.
 		}
 		for _, storm := range storms {
 			if err := result.watchStorm(ctx, w, rooms, size.window, storm.name, storm.happen); err != nil {
