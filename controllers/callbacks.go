@@ -20,9 +20,13 @@ import (
 )
 
 const (
-	// callbackInterval is how often a ZimRoom gets a note of a callback at most. The operator looks when the note comes
-	// and once more after this time, so one note stands for all callbacks of the time between.
+	// callbackInterval is how often a ZimRoom gets a note of a callback at most: one note stands for all callbacks of
+	// this time.
 	callbackInterval = 10 * time.Second
+	// echoDelay is how long after the look that a note led to the operator looks once more, for the callbacks that left
+	// no note of their own. Replicas tell a note's age by their own clocks: these may be off by what it exceeds
+	// callbackInterval.
+	echoDelay = 15 * time.Second
 	// callbackTakeover is how old a note may be that a process finds at its start and takes for unseen: longer than it
 	// takes to notice that the leader is gone.
 	callbackTakeover = time.Minute
@@ -212,7 +216,7 @@ func (n *callbackNotebook) liveRoom(ctx context.Context, room *zimv1alpha1.ZimRo
 }
 
 // readCallback tells whether a callback asks for a look that was not made yet. A room that dies right after its
-// creation is left to its slot, as without callbacks: else it would be created again and again.
+// creation is not looked at at once, or it would be created again and again.
 func (r *ZimRoomReconciler) readCallback(p *pass, now time.Time) bool {
 	note := p.room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation]
 	live := p.room.Status.Room
@@ -221,6 +225,9 @@ func (r *ZimRoomReconciler) readCallback(p *pass, now time.Time) bool {
 	}
 	if live.CreatedTime != nil && now.Sub(live.CreatedTime.Time) < youngDeath {
 		p.memory.callback = note
+		if live.DestroyDelay.Duration >= shortestPredictedDelay { // Shorter ones are left to their slots.
+			p.memory.lookAgain(now)
+		}
 		return false
 	}
 	return true
@@ -241,8 +248,16 @@ func (m *roomMemory) lookAfterCallback(room *zimv1alpha1.ZimRoom, now time.Time)
 	note := room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation]
 	switch {
 	case note != m.callback:
-		m.callback, m.echo = note, now.Add(callbackInterval)
+		m.callback, m.echo = note, now.Add(echoDelay)
 	case isPast(m.echo, now):
 		m.echo = time.Time{}
+	}
+}
+
+// lookAgain plans a look for callbacks that leave no note because there is a young one, which leads to no look itself.
+func (m *roomMemory) lookAgain(now time.Time) {
+	m.echo = now.Add(echoDelay)
+	if !m.nextLook.IsZero() { // Else the next look is still to be planned, with this.
+		m.nextLook = earliest(m.nextLook, m.echo)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
@@ -111,7 +112,7 @@ var _ = Describe("A server callback", func() {
 		Expect(w.calls()).To(HaveLen(2))
 
 		By("looking again for those that the note stands for")
-		Expect(wait).To(Equal(10 * time.Second))
+		Expect(wait).To(Equal(15 * time.Second))
 		w.advance(wait)
 		Expect(w.pass(ctx, room).RequeueAfter).To(BeNumerically(">", 10*time.Second))
 		Expect(w.calls()).To(HaveLen(4))
@@ -177,6 +178,22 @@ var _ = Describe("A server callback", func() {
 		Expect(w.get(ctx, room).ResourceVersion).NotTo(Equal(before))
 	})
 
+	It("is seen though a replica whose clock is slow took a note for young too long", func(ctx context.Context) {
+		slow := w.options
+		slow.Clock = clocktesting.NewFakePassiveClock(w.clock.Now().Add(5 * time.Second)) // When it is 10 s later here.
+		slowHook := w.newHook(controllers.New(slow))
+		w.receive(ctx, "room_destroy", "Room1")
+		w.pass(ctx, room)
+		w.advance(10 * time.Second)
+		wait := w.pass(ctx, room).RequeueAfter
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		Expect(slowHook.send(ctx, w.clock.Now(), testSecret, "room_destroy", "Room1")).To(Equal(callback.Coalesced))
+		Expect(wait).To(Equal(5 * time.Second))
+		w.advance(wait)
+		w.pass(ctx, room)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+	})
+
 	It("is refused, for ZIM to repeat it, as long as Kubernetes takes no note", func(ctx context.Context) {
 		w.writeError = func() error { return errors.New("the API server is away") }
 		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Failed))
@@ -210,7 +227,7 @@ var _ = Describe("A server callback", func() {
 		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
 		w.receive(ctx, "room_destroy", "Room1")
 		w.pass(ctx, room)
-		w.advance(10 * time.Second)
+		w.advance(15 * time.Second)
 		w.pass(ctx, room) // The second look.
 		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
 		w.simulator.ResetCalls()
@@ -219,8 +236,33 @@ var _ = Describe("A server callback", func() {
 		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
 		w.simulator.ResetCalls()
 		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted))
-		Expect(w.pass(ctx, room).RequeueAfter).To(BeNumerically(">", 10*time.Second))
+		Expect(w.pass(ctx, room).RequeueAfter).To(Equal(15 * time.Second))
 		Expect(w.calls()).To(BeEmpty())
+	})
+
+	It("does not hasten a room at all that is to die at once", func(ctx context.Context) {
+		short := w.applied(ctx, named("short"), withDelay(4*time.Second), withID("Short"))
+		w.advance(4 * time.Second)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1)) // It is dead.
+		Expect(w.receive(ctx, "room_destroy", "Short")).To(Equal(callback.Noted))
+		Expect(w.pass(ctx, short).RequeueAfter).To(BeNumerically(">", time.Minute))
+	})
+
+	It("about a room that was just created hides no later one", func(ctx context.Context) {
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		w.verifyRecreated(ctx, room)
+		w.advance(2 * time.Second)
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted)) // Late: about the one before.
+		w.pass(ctx, room)
+		w.advance(5 * time.Second)
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Coalesced))
+		wait := w.pass(ctx, room).RequeueAfter
+		Expect(wait).To(Equal(10 * time.Second))
+		w.advance(wait)
+		w.pass(ctx, room)
+		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+		Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(2))
 	})
 
 	It("makes the operator look at a room that is never verified", func(ctx context.Context) {

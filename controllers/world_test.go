@@ -247,6 +247,10 @@ func named(name string) func(*zimv1alpha1.ZimRoom) {
 	return func(room *zimv1alpha1.ZimRoom) { room.Name = name }
 }
 
+func withID(id string) func(*zimv1alpha1.ZimRoom) {
+	return func(room *zimv1alpha1.ZimRoom) { room.Spec.ID = id }
+}
+
 func withPolicy(policy zimv1alpha1.DeletionPolicy) func(*zimv1alpha1.ZimRoom) {
 	return func(room *zimv1alpha1.ZimRoom) { room.Spec.DeletionPolicy = policy }
 }
