@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,6 +34,8 @@ const (
 	callbackTakeover = time.Minute
 	// notesPerSecond and noteBurst bound the writes to Kubernetes that callbacks lead to. ZIM repeats what was refused.
 	notesPerSecond, noteBurst = 50, 100
+	// noteTimeout bounds the work on one note.
+	noteTimeout = 5 * time.Second
 	// noteAttempts is how often a note is tried against others who write the same ZimRoom.
 	noteAttempts = 3
 )
@@ -45,9 +49,11 @@ type callbackNotebook struct {
 	secrets    *secretMemory
 	limiter    *rate.Limiter
 
-	// turn is held by the one callback that is being noted: of many for one room the first makes the others needless.
-	turn chan struct{}
-	// noted are the notes of the last callbackInterval: the cache may not have them yet. Needs the turn.
+	// flights hold the one callback of each ZimRoom that is being noted: it makes the others needless.
+	flights singleflight.Group
+
+	mu sync.Mutex
+	// noted are the notes of the last callbackInterval: the cache may not have them yet. Needs mu.
 	noted map[types.UID]time.Time
 }
 
@@ -58,13 +64,12 @@ func newCallbackNotebook(options Options) *callbackNotebook {
 		clock:      options.Clock,
 		secrets:    newSecretMemory(quietReader{options.LiveReader}, options.Clock),
 		limiter:    rate.NewLimiter(notesPerSecond, noteBurst),
-		turn:       make(chan struct{}, 1),
 		noted:      map[types.UID]time.Time{},
 	}
 }
 
 // Signers implements callback.Notebook. Anyone may write somebody else's AppID into a ZimApp, so only those count whose
-// ServerSecret ZIM has accepted, for the account that their spec names now.
+// ServerSecret, as it is now, ZIM has accepted for the account that their spec names now.
 func (n *callbackNotebook) Signers(ctx context.Context, appID uint32) ([]callback.Signer, error) {
 	var apps zimv1alpha1.ZimAppList
 	ofAppID := client.MatchingFields{appIDIndex: strconv.FormatUint(uint64(appID), 10)}
@@ -75,8 +80,7 @@ func (n *callbackNotebook) Signers(ctx context.Context, appID uint32) ([]callbac
 	for i := range apps.Items {
 		app := &apps.Items[i]
 		account, err := zim.AccountAt(endpointOf(app), appID)
-		accepted := app.Status.AcceptedSecretVersion != "" && app.Status.ObservedGeneration == app.Generation
-		if err != nil || !accepted {
+		if err != nil || app.Status.ObservedGeneration != app.Generation {
 			continue
 		}
 		secrets, err := n.secretsOf(ctx, app)
@@ -91,23 +95,21 @@ func (n *callbackNotebook) Signers(ctx context.Context, appID uint32) ([]callbac
 }
 
 // secretsOf returns the secrets with which ZIM may sign an app's callbacks: the CallbackSecret, or the ServerSecret,
-// depending on which page of the vendor one believes.
+// depending on which page of the vendor one believes. None, unless ZIM has accepted the ServerSecret that is there.
 func (n *callbackNotebook) secretsOf(ctx context.Context, app *zimv1alpha1.ZimApp) ([]string, error) {
-	references := []zimv1alpha1.SecretKeyReference{app.Spec.ServerSecretRef}
-	if own := app.Spec.CallbackSecretRef; own != nil {
-		references = append(references, zimv1alpha1.SecretKeyReference{Name: own.Name, Key: own.Key})
+	server, err := n.secrets.read(ctx, app.Namespace, app.Spec.ServerSecretRef)
+	if err != nil || server.text == "" || server.version != app.Status.AcceptedSecretVersion {
+		return nil, err
 	}
-	var secrets []string
-	for _, reference := range references {
-		value, err := n.secrets.read(ctx, types.NamespacedName{Namespace: app.Namespace, Name: reference.Name}, reference.Key)
-		if err != nil {
-			return nil, err
-		}
-		if value != "" {
-			secrets = append(secrets, value)
-		}
+	own := app.Spec.CallbackSecretRef
+	if own == nil {
+		return []string{server.text}, nil
 	}
-	return secrets, nil
+	hook, err := n.secrets.read(ctx, app.Namespace, zimv1alpha1.SecretKeyReference{Name: own.Name, Key: own.Key})
+	if err != nil || hook.text == "" {
+		return []string{server.text}, err
+	}
+	return []string{server.text, hook.text}, nil
 }
 
 // Note implements callback.Notebook.
@@ -116,15 +118,16 @@ func (n *callbackNotebook) Note(ctx context.Context, hint callback.Hint) (callba
 	if err != nil {
 		return callback.Failed, err
 	}
+	// There can be several: a hint has two readings, and during a hand-over two ZimRooms are confirmed.
 	result := callback.NotOurs
 	for i := range rooms {
-		if hint.Event == callback.RoomLeft && !isWaitingToBeReplaced(&rooms[i]) {
-			result = callback.Ignored
-			continue
+		outcome, noteErr := callback.Ignored, error(nil)
+		if hint.Event == callback.RoomDestroyed || isWaitingToBeReplaced(&rooms[i]) {
+			outcome, noteErr = n.note(ctx, &rooms[i])
 		}
-		return n.note(ctx, &rooms[i]) // There is one: only the holder of a room is confirmed.
+		result, err = result.Or(outcome), errors.Join(err, noteErr)
 	}
-	return result, nil
+	return result, err
 }
 
 // roomsOf returns the ZimRooms that have the room of a hint.
@@ -145,17 +148,27 @@ func (n *callbackNotebook) roomsOf(ctx context.Context, hint callback.Hint) ([]z
 	return found, nil
 }
 
-// note writes the annotation, unless there is one that is young enough.
+// note writes the annotation, unless there is one that is young enough. Callbacks about one room that come meanwhile
+// wait for the outcome: nobody else waits for it.
 func (n *callbackNotebook) note(ctx context.Context, room *zimv1alpha1.ZimRoom) (callback.Outcome, error) {
-	select {
-	case n.turn <- struct{}{}:
-		defer func() { <-n.turn }()
-	case <-ctx.Done():
-		return callback.Failed, ctx.Err()
+	isFirst := false
+	outcome, err, _ := n.flights.Do(string(room.UID), func() (any, error) {
+		isFirst = true
+		// Others wait too, so it does not end with the request that happened to be the first.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+		defer cancel()
+		return n.noteOnce(ctx, room)
+	})
+	if outcome == callback.Noted && !isFirst {
+		return callback.Coalesced, nil
 	}
+	return outcome.(callback.Outcome), err //nolint:forcetypeassert // It is that of noteOnce.
+}
+
+// noteOnce is note for one callback of a room at a time.
+func (n *callbackNotebook) noteOnce(ctx context.Context, room *zimv1alpha1.ZimRoom) (callback.Outcome, error) {
 	now := n.clock.Now()
-	maps.DeleteFunc(n.noted, func(_ types.UID, at time.Time) bool { return now.Sub(at).Abs() >= callbackInterval })
-	if _, noted := n.noted[room.UID]; noted {
+	if n.hasNoted(room, now) {
 		return callback.Coalesced, nil
 	}
 	for range noteAttempts {
@@ -198,8 +211,19 @@ func (n *callbackNotebook) writeNote(
 	case err != nil:
 		return callback.Failed, fmt.Errorf("noting a callback: %w", err)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.noted[room.UID] = now
 	return callback.Noted, nil
+}
+
+// hasNoted tells whether this replica has written a note that is young enough.
+func (n *callbackNotebook) hasNoted(room *zimv1alpha1.ZimRoom, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.DeleteFunc(n.noted, func(_ types.UID, at time.Time) bool { return now.Sub(at).Abs() >= callbackInterval })
+	_, noted := n.noted[room.UID]
+	return noted
 }
 
 // liveRoom reads a ZimRoom past the cache; nil if it is gone. It lists, which the operator may do anyway.

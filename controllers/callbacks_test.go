@@ -295,6 +295,86 @@ var _ = Describe("A server callback", func() {
 		Expect(note(ctx)).To(BeEmpty())
 	})
 
+	It("is noted on each ZimRoom that it may be about", func(ctx context.Context) {
+		plus, space := w.applied(ctx, named("plus"), withID("a+b")), w.applied(ctx, named("space"), withID("a b"))
+		Expect(w.receive(ctx, "room_destroy", "a+b")).To(Equal(callback.Noted))
+		for _, either := range []*zimv1alpha1.ZimRoom{plus, space} {
+			Expect(w.get(ctx, either).Annotations).To(HaveKey(callbackAnnotation), either.Name)
+		}
+	})
+
+	It("is noted on the successor while a room is handed over", func(ctx context.Context) {
+		successor := w.applyYounger(ctx, room)
+		w.pass(ctx, successor)
+		Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		handed := w.get(ctx, successor)
+		handed.Status.Room, handed.Status.AppRef = w.get(ctx, room).Status.Room, w.get(ctx, room).Status.AppRef
+		Expect(apiServer.Status().Update(ctx, handed)).To(Succeed())
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted))
+		Expect(w.get(ctx, successor).Annotations).To(HaveKey(callbackAnnotation))
+		Expect(note(ctx)).To(BeEmpty())
+	})
+
+	It("waits for notes about its own room only, whoever began them", func(ctx context.Context) {
+		w.applied(ctx, named("other"), withID("Other"))
+		w.writes.Store(0)
+		slow := &slowPatch{Client: w.options.Client, name: room.Name, began: make(chan struct{}), end: make(chan struct{})}
+		w.options.Client = slow
+		operator := controllers.New(w.options)
+		first, hangUp := context.WithCancel(ctx)
+		outcomes := make([]callback.Outcome, 5)
+		var senders sync.WaitGroup
+		send := func(ctx context.Context, i int) {
+			senders.Go(func() {
+				defer GinkgoRecover()
+				outcomes[i] = w.newHook(operator).send(ctx, w.clock.Now(), testSecret, "room_destroy", "Room1")
+			})
+		}
+		send(first, 0)
+		<-slow.began
+		for i := range outcomes[1:] {
+			send(ctx, i+1)
+		}
+		Expect(w.newHook(operator).send(ctx, w.clock.Now(), testSecret, "room_destroy", "Other")).To(Equal(callback.Noted))
+		hangUp()
+		close(slow.end)
+		senders.Wait()
+		Expect(outcomes[0]).To(Equal(callback.Noted))
+		Expect(outcomes[1:]).To(HaveEach(callback.Coalesced))
+		Expect(w.writes.Load()).To(BeEquivalentTo(2))
+	})
+
+	It("is verified by no secret that ZIM has not accepted as it is now", func(ctx context.Context) {
+		Expect(apiServer.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "hook"},
+			StringData: map[string]string{"callbackSecret": hookSecret},
+		})).To(Succeed())
+		w.editApp(ctx, func(app *zimv1alpha1.ZimApp) {
+			app.Spec.CallbackSecretRef = &zimv1alpha1.CallbackSecretReference{Name: "hook"}
+		})
+		const forged = "ffffffffffffffffffffffffffffffff"
+		verify := func(matcher OmegaMatcher) {
+			GinkgoHelper()
+			for _, secret := range []string{forged, testSecret, hookSecret} {
+				w.advance(10 * time.Second) // Long enough to read Secrets anew, and to note anew.
+				Expect(w.newHook(w.operator).send(ctx, w.clock.Now(), secret, "room_destroy", "Room1")).To(matcher)
+			}
+		}
+		w.setSecret(ctx, forged)
+		verify(Equal(callback.Unverified))
+		w.reconcileApp(ctx, w.namespace)
+		Expect(w.app(ctx)).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonCredentialsRejected))
+		verify(Equal(callback.Unverified))
+
+		By("verifying again once ZIM has accepted the Secret")
+		w.setSecret(ctx, testSecret)
+		verify(Equal(callback.Unverified))
+		w.advance(10 * time.Minute)
+		w.reconcileApp(ctx, w.namespace)
+		w.advance(10 * time.Second)
+		Expect(w.receive(ctx, "room_destroy", "Room1")).To(Equal(callback.Noted))
+	})
+
 	It("is verified by the CallbackSecret or by the ServerSecret, as they are now", func(ctx context.Context) {
 		send := func(secret string) callback.Outcome {
 			GinkgoHelper()
@@ -325,6 +405,24 @@ var _ = Describe("A server callback", func() {
 		}
 	})
 })
+
+// slowPatch is a client whose patches of one ZimRoom take until the end is let come.
+type slowPatch struct {
+	client.Client
+
+	name       string
+	began, end chan struct{}
+}
+
+func (s *slowPatch) Patch(
+	ctx context.Context, object client.Object, patch client.Patch, options ...client.PatchOption,
+) error {
+	if object.GetName() == s.name {
+		close(s.began)
+		<-s.end
+	}
+	return s.Client.Patch(ctx, object, patch, options...)
+}
 
 // lagging is a client whose ZimRooms stay as they were when it listed them first.
 type lagging struct {

@@ -14,6 +14,8 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
 
 // quietReader reads Secrets. At high verbosity Kubernetes' client logs whole answers: those go nowhere.
@@ -47,32 +49,37 @@ type secretKey struct {
 }
 
 type secretValue struct {
+	// text is empty if Secret or key are missing, or if it is one that a ZimApp may not have: white space around it.
 	text string
-	read time.Time
+	// version is the resourceVersion of the Secret; empty if it is missing.
+	version string
+	read    time.Time
 }
 
 func newSecretMemory(reader client.Reader, passive clock.PassiveClock) *secretMemory {
 	return &secretMemory{reader: reader, clock: passive, values: map[secretKey]secretValue{}}
 }
 
-// read returns the value under a key. It is empty if Secret or key are missing, or if the value is one that a ZimApp
-// may not have: white space around it.
-func (m *secretMemory) read(ctx context.Context, name types.NamespacedName, key string) (string, error) {
+// read returns a value as it is, or was at most secretMemoryAge ago.
+func (m *secretMemory) read(
+	ctx context.Context, namespace string, reference zimv1alpha1.SecretKeyReference,
+) (secretValue, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now, wanted := m.clock.Now(), secretKey{name, key}
+	now := m.clock.Now()
+	wanted := secretKey{types.NamespacedName{Namespace: namespace, Name: reference.Name}, reference.Key}
 	maps.DeleteFunc(m.values, func(_ secretKey, v secretValue) bool { return now.Sub(v.read).Abs() >= secretMemoryAge })
 	if known, ok := m.values[wanted]; ok {
-		return known.text, nil
+		return known, nil
 	}
 	var secret corev1.Secret
-	if err := m.reader.Get(ctx, name, &secret); client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("getting Secret %s: %w", name.Name, err)
+	if err := m.reader.Get(ctx, wanted.secret, &secret); client.IgnoreNotFound(err) != nil {
+		return secretValue{}, fmt.Errorf("getting Secret %s: %w", reference.Name, err)
 	}
-	text := string(secret.Data[key])
-	if strings.TrimSpace(text) != text {
-		text = ""
+	value := secretValue{text: string(secret.Data[reference.Key]), version: secret.ResourceVersion, read: now}
+	if strings.TrimSpace(value.text) != value.text {
+		value.text = ""
 	}
-	m.values[wanted] = secretValue{text: text, read: now}
-	return text, nil
+	m.values[wanted] = value
+	return value, nil
 }

@@ -160,13 +160,13 @@ func (r *Receiver) note(ctx context.Context, p *payload, appID uint32) (Outcome,
 	}
 	result := Unverified
 	for _, account := range p.verifiedFor(signers, r.config.Now()) {
-		outcome, err := r.noteFor(ctx, p, account)
-		if err != nil {
-			return Failed, err
+		outcome, noteErr := r.noteFor(ctx, p, account)
+		if noteErr != nil {
+			outcome, err = Failed, errors.Join(err, noteErr)
 		}
-		result = weightier(result, outcome)
+		result = result.Or(outcome)
 	}
-	return result, nil
+	return result, err
 }
 
 func (r *Receiver) noteFor(ctx context.Context, p *payload, account Account) (Outcome, error) {
@@ -198,14 +198,15 @@ func (p *payload) verifiedFor(signers []Signer, now time.Time) []Account {
 	return accounts
 }
 
-// weight orders what several accounts made of one callback: what ZIM should repeat wins.
-var weight = map[Outcome]int{Unverified: 0, Ignored: 1, NotOurs: 2, Coalesced: 3, Noted: 4, Refused: 5}
+// weight orders what one callback led to in several places. One that is missing here is lighter than all.
+var weight = map[Outcome]int{Unverified: 1, NotOurs: 2, Ignored: 3, Coalesced: 4, Noted: 5, Refused: 6, Failed: 7}
 
-func weightier(a, b Outcome) Outcome {
-	if weight[b] > weight[a] {
-		return b
+// Or combines what one callback led to in two places: what ZIM should repeat wins, then what led to more.
+func (o Outcome) Or(other Outcome) Outcome {
+	if weight[other] > weight[o] {
+		return other
 	}
-	return a
+	return o
 }
 
 func statusOf(outcome Outcome) int {
