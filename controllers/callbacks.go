@@ -34,6 +34,8 @@ const (
 	callbackTakeover = time.Minute
 	// notesPerSecond and noteBurst bound the writes to Kubernetes that callbacks lead to. ZIM repeats what was refused.
 	notesPerSecond, noteBurst = 50, 100
+	// accountNotesPerSecond and accountNoteBurst are an account's part: none can take all. ZIM makes 20 rooms a second.
+	accountNotesPerSecond, accountNoteBurst = 25, 75
 	// noteTimeout bounds the work on one note.
 	noteTimeout = 5 * time.Second
 	// noteAttempts is how often a note is tried against others who write the same ZimRoom.
@@ -53,6 +55,8 @@ type callbackNotebook struct {
 	flights singleflight.Group
 
 	mu sync.Mutex
+	// limiters are those of accounts that had notes lately. Needs mu.
+	limiters map[zim.Account]*rate.Limiter
 	// noted are the notes of the last callbackInterval: the cache may not have them yet. Needs mu.
 	noted map[types.UID]time.Time
 }
@@ -64,6 +68,7 @@ func newCallbackNotebook(options Options) *callbackNotebook {
 		clock:      options.Clock,
 		secrets:    newSecretMemory(quietReader{options.LiveReader}, options.Clock),
 		limiter:    rate.NewLimiter(notesPerSecond, noteBurst),
+		limiters:   map[zim.Account]*rate.Limiter{},
 		noted:      map[types.UID]time.Time{},
 	}
 }
@@ -196,7 +201,7 @@ func (n *callbackNotebook) writeNote(
 		return callback.Ignored, nil
 	case err == nil && now.Sub(noted).Abs() < callbackInterval:
 		return callback.Coalesced, nil
-	case !n.limiter.AllowN(now, 1):
+	case !n.mayWrite(room, now):
 		return callback.Refused, nil
 	}
 	changed := room.DeepCopy()
@@ -215,6 +220,18 @@ func (n *callbackNotebook) writeNote(
 	defer n.mu.Unlock()
 	n.noted[room.UID] = now
 	return callback.Noted, nil
+}
+
+// mayWrite tells whether a note about a room of its account may be written now.
+func (n *callbackNotebook) mayWrite(room *zimv1alpha1.ZimRoom, now time.Time) bool {
+	account, _ := homeOf(room)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.DeleteFunc(n.limiters, func(_ zim.Account, l *rate.Limiter) bool { return l.TokensAt(now) >= accountNoteBurst })
+	if n.limiters[account] == nil {
+		n.limiters[account] = rate.NewLimiter(accountNotesPerSecond, accountNoteBurst)
+	}
+	return n.limiters[account].AllowN(now, 1) && n.limiter.AllowN(now, 1)
 }
 
 // hasNoted tells whether this replica has written a note that is young enough.

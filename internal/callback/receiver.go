@@ -16,7 +16,10 @@ import (
 const (
 	// maxBody is more than ZIM sends: a room_destroy names the members, 6,000 at most, with ids of 32 bytes.
 	maxBody = 512 << 10
-	// maxAtATime bounds the callbacks, and with them the memory, that are worked on at the same time.
+	// smallBody is what is read of any body. Only maxAtATime at a time are read further, which bounds the memory.
+	smallBody = 16 << 10
+	// maxAtATime bounds the callbacks that are worked on at the same time. They are whole by then: who sends slowly takes
+	// no place from others.
 	maxAtATime = 32
 	// requestsPerSecond and requestBurst bound what is looked at in all; ZIM repeats what was refused.
 	requestsPerSecond, requestBurst = 200, 1000
@@ -79,7 +82,8 @@ type Config struct {
 type Receiver struct {
 	config  Config
 	limiter *rate.Limiter
-	places  chan struct{}
+	// larges are the places of those who send more than a small body, places those of whole callbacks.
+	larges, places places
 }
 
 // New returns a Receiver.
@@ -93,7 +97,8 @@ func New(config Config) *Receiver {
 	return &Receiver{
 		config:  config,
 		limiter: rate.NewLimiter(requestsPerSecond, requestBurst),
-		places:  make(chan struct{}, maxAtATime),
+		larges:  make(places, maxAtATime),
+		places:  make(places, maxAtATime),
 	}
 }
 
@@ -128,19 +133,18 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (status
 	if !r.limiter.AllowN(r.config.Now(), 1) {
 		return http.StatusServiceUnavailable, Refused, nil
 	}
-	select {
-	case r.places <- struct{}{}:
-		defer func() { <-r.places }()
+	body, status := r.read(w, request)
+	switch status {
+	case http.StatusOK:
+	case http.StatusServiceUnavailable:
+		return status, Refused, nil
 	default:
+		return status, Malformed, nil
+	}
+	if !r.places.take() {
 		return http.StatusServiceUnavailable, Refused, nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, maxBody))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return http.StatusRequestEntityTooLarge, Malformed, nil
-	}
-	if err != nil {
-		return http.StatusBadRequest, Malformed, nil
-	}
+	defer r.places.leave()
 	p, appID, err := parse(body)
 	if err != nil {
 		return http.StatusBadRequest, Malformed, nil
@@ -150,6 +154,43 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) (status
 	outcome, err = r.note(ctx, &p, appID)
 	return statusOf(outcome), outcome, err
 }
+
+// read returns the body, or the status to answer if it is not 200.
+func (r *Receiver) read(w http.ResponseWriter, request *http.Request) (body []byte, status int) {
+	limited := http.MaxBytesReader(w, request.Body, maxBody)
+	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
+	if err == nil && len(body) == smallBody {
+		if !r.larges.take() {
+			return nil, http.StatusServiceUnavailable
+		}
+		defer r.larges.leave()
+		var rest []byte
+		rest, err = io.ReadAll(limited)
+		body = append(body, rest...)
+	}
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, http.StatusRequestEntityTooLarge
+	}
+	if err != nil {
+		return nil, http.StatusBadRequest
+	}
+	return body, http.StatusOK
+}
+
+// places bound how many do something at the same time.
+type places chan struct{}
+
+// take takes a place, if one is free.
+func (p places) take() bool {
+	select {
+	case p <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p places) leave() { <-p }
 
 // note verifies a callback and passes it on to each account whose secret verifies it: the same AppID can be in use at
 // the vendor's and at a simulator.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -301,6 +302,45 @@ func TestOnlySoManyAtATime(t *testing.T) {
 			t.Errorf("%d of 40 were taken, want 32", taken)
 		}
 	})
+}
+
+func TestSlowSendersKeepNobodyOut(t *testing.T) {
+	large := destroyed + strings.Repeat(" ", 16<<10)
+	for name, tc := range map[string]struct {
+		sent, other string
+		want        int
+	}{
+		"who begins":                       {destroyed[:40], destroyed, 200},
+		"who begins, others with large":    {destroyed[:40], large, 200},
+		"who begins large":                 {large, destroyed, 200},
+		"who begins large: those as large": {large, large, 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := receiver(newNotebook())
+				unfinished, end := io.Pipe()
+				for range 40 {
+					body := io.MultiReader(strings.NewReader(tc.sent), unfinished)
+					go r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body))
+				}
+				synctest.Wait()
+				for range 3 { // Each leaves its place.
+					answer := httptest.NewRecorder()
+					r.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(tc.other)))
+					if answer.Code != tc.want {
+						t.Errorf("%d, want %d", answer.Code, tc.want)
+					}
+				}
+				_ = end.CloseWithError(io.ErrUnexpectedEOF)
+				synctest.Wait()
+				answer := httptest.NewRecorder()
+				r.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(tc.other)))
+				if answer.Code != http.StatusOK {
+					t.Errorf("%d once the others have ended", answer.Code)
+				}
+			})
+		})
+	}
 }
 
 func TestAFloodIsRefused(t *testing.T) {

@@ -7,13 +7,16 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
-// Limits of connections. A sender that is slow holds one of the few places, so it may not be slow for long.
+// Limits of connections. A sender that is slow or idle holds one of them, so it may not be that for long.
 const (
+	maxConnections = 256
 	readTimeout    = 5 * time.Second
 	writeTimeout   = 10 * time.Second
-	idleTimeout    = time.Minute
+	idleTimeout    = 10 * time.Second
 	maxHeaderBytes = 16 << 10
 	// grace is how long callbacks under way may take once the server is told to end.
 	grace = 5 * time.Second
@@ -50,7 +53,7 @@ func (s *Server) Start(ctx context.Context) error {
 		defer cancel()
 		ended <- server.Shutdown(ctx)
 	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("receiving callbacks: %w", err)
 	}
 	return <-ended
