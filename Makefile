@@ -209,7 +209,7 @@ sbom: build ## Write dist/sbom.cdx.json, what is in the manager and under which 
 	@cd hack/release && go run . -binary ../../bin/manager -version $(VERSION) -out ../../dist/sbom.cdx.json
 
 .PHONY: reproducible
-reproducible: ## Build the images twice, in different places, and fail unless they are the same to the bit. Minutes.
+reproducible: ## Build the images twice, in different places, with the Go of go.mod, and fail unless they are the same. Minutes.
 	@hack/release/reproducible.sh
 
 ##@ Deploy

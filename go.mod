@@ -2,6 +2,8 @@ module github.com/zim-operator/zim-operator
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/fluxcd/cli-utils v1.3.0
 	github.com/go-logr/logr v1.4.4

@@ -150,12 +150,16 @@ func (i image) compile(s settings, architecture string) (program []byte, err err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, i.binary)
+	environment, err := environmentFor(s.root, architecture)
+	if err != nil {
+		return nil, err
+	}
 	const version = "github.com/zim-operator/zim-operator/internal/version"
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", //nolint:gosec,noctx // Arguments are the user's.
 		"-ldflags", fmt.Sprintf("-s -w -X %s.Version=%s -X %s.Commit=%s", version, s.version, version, s.commit),
 		"-o", path, i.pkg)
 	build.Dir, build.Stdout, build.Stderr = s.root, os.Stderr, os.Stderr
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture)
+	build.Env = environment
 	if err := build.Run(); err != nil {
 		return nil, err
 	}

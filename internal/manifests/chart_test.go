@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,19 @@ func comparable(found map[string]*unstructured.Unstructured) map[string]any {
 		all[key] = object.Object
 	}
 	return all
+}
+
+// The chart of a release installs the image of that release, whoever serves its tag.
+func TestReleasedChartNamesTheReleasedImage(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0123456789abcdef", 4)
+	out := t.TempDir()
+	script := filepath.Join(root, "hack", "release", "chart.sh")
+	t.Setenv("HELM", helm)
+	must(t, script, "ghcr.io/example/zim-operator", digest, "v1.2.3", out)
+	rendered := must(t, helm, "template", "zim-operator", filepath.Join(out, "zim-operator-1.2.3.tgz"))
+	if want := "image: \"ghcr.io/example/zim-operator@" + digest + "\""; !strings.Contains(rendered, want) {
+		t.Errorf("no %s in %s", want, rendered)
+	}
 }
 
 func TestChartEqualsKustomization(t *testing.T) {
