@@ -135,15 +135,15 @@ test: ## Run all tests: unit, client against simulator, controllers against a re
 	@cd hack/monitoring && go test -count=1 -shuffle=on ./...
 	@cd hack/release && go test -count=1 ./...
 
-# Each fuzz target of the repository, as "package name".
-fuzz_targets = grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' api controllers internal | \
+# Each fuzz target of the repository, as "directory name".
+fuzz_targets = grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' api controllers internal hack | \
 	sed 's|/[^/]*_test.go:func | |'
 
 .PHONY: fuzz
 fuzz: ## Feed each fuzz target arbitrary input for FUZZ (30s). What fails is kept in testdata/fuzz, for make test.
-	@$(fuzz_targets) | while read -r package target; do \
-		echo "== $$package $$target"; \
-		go test "./$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime "$${FUZZ:-30s}" -fuzzminimizetime 10x || exit 1; done
+	@$(fuzz_targets) | while read -r directory target; do \
+		echo "== $$directory $$target"; \
+		go test -C "$$directory" . -run '^$$' -fuzz "^$$target\$$" -fuzztime "$${FUZZ:-30s}" -fuzzminimizetime 10x || exit 1; done
 
 .PHONY: explore
 explore: ## Try random sequences of events on a few rooms for EXPLORE (10m), each with a seed that a failure names.

@@ -1,6 +1,7 @@
 package argocd_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,6 +20,9 @@ const (
 	group  = pack + "/resource_customizations/zim.zego.im"
 	asksAt = "zim.zego.im/reconcile-requested-at"
 )
+
+// statuses are those that Argo CD knows and that the scripts give.
+var statuses = []string{"Progressing", "Healthy", "Suspended", "Degraded"}
 
 var kinds = []string{"ZimApp", "ZimRoom"}
 
@@ -81,7 +85,6 @@ func healthOf(t *testing.T, script string, object any) health {
 
 // Whatever is in the place of any part of an object, the script answers.
 func TestHealthOfBrokenObjects(t *testing.T) {
-	statuses := []string{"Progressing", "Healthy", "Suspended", "Degraded"}
 	for _, kind := range kinds {
 		script := text(t, filepath.Join(group, kind, "health.lua"))
 		files, err := filepath.Glob(filepath.Join(group, kind, "testdata", "*.yaml"))
@@ -264,4 +267,49 @@ func read(t *testing.T, path string, into any) {
 	if err := yaml.Unmarshal([]byte(text(t, path)), into); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
+}
+
+// FuzzHealth gives the scripts whatever JSON there is in the place of an object. Argo CD shows what a script fails with
+// as Unknown, so none fails; and the status is one that Argo CD knows.
+func FuzzHealth(f *testing.F) {
+	var scripts []string
+	for _, kind := range kinds {
+		script, err := os.ReadFile(filepath.Join(group, kind, "health.lua"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		scripts = append(scripts, string(script))
+		files, err := filepath.Glob(filepath.Join(group, kind, "testdata", "*.yaml"))
+		if err != nil || len(files) == 0 {
+			f.Fatal("no seeds", err)
+		}
+		for _, file := range files {
+			object, err := os.ReadFile(file) //nolint:gosec // The project's own.
+			if err != nil {
+				f.Fatal(err)
+			}
+			if object, err = yaml.YAMLToJSON(object); err != nil {
+				f.Fatal(err)
+			}
+			f.Add(object)
+		}
+	}
+	for _, seed := range []string{
+		`{}`, `{"metadata":[],"spec":1,"status":{"conditions":[[],1,"",{"type":{},"status":[]}],"observedGeneration":{}}}`,
+		`{"metadata":{"generation":1e400},"status":{"conditions":{"1":{"type":"Ready"}},"observedGeneration":-1}}`,
+		`{"spec":{"suspend":"true"},"status":{"conditions":[{"type":"Ready","status":"True","message":{}}]}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var object map[string]any
+		if json.Unmarshal(text, &object) != nil {
+			return
+		}
+		for _, script := range scripts {
+			if got := healthOf(t, script, object); !slices.Contains(statuses, got.Status) {
+				t.Errorf("%v for %s", got, text)
+			}
+		}
+	})
 }

@@ -9,8 +9,8 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// scriptTimeout is what Argo CD gives a script.
-const scriptTimeout = time.Second
+// scriptTimeout ends a script that goes on without end. Argo CD gives it a second; a busy machine may need more.
+const scriptTimeout = time.Minute
 
 // run runs a script as Argo CD does by default: with the libraries base, package and table, and of os what cannot do
 // harm; string and math are closed. It returns the table that the script returns.
