@@ -15,12 +15,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/callback"
 	"github.com/zim-operator/zim-operator/internal/zim"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
@@ -158,8 +160,11 @@ func runPasses(t *testing.T, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimApp)
 		passOver(t, operator.Apps, app)
 		passOver(t, operator.Rooms, room)
 		passOver(t, operator.Rooms, room)
+		runBesidePasses(t, operator, room, app)
 		showNoSecret(t, kubernetes)
 	}
+	pass()
+	editAll(t, kubernetes, room, app)
 	pass()
 	for _, object := range []client.Object{room, app} {
 		if err := kubernetes.Delete(t.Context(), object); client.IgnoreNotFound(err) != nil {
@@ -167,6 +172,63 @@ func runPasses(t *testing.T, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimApp)
 		}
 	}
 	pass()
+}
+
+// editAll edits both objects as users may, whatever they held before.
+func editAll(t *testing.T, kubernetes client.Client, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimApp) {
+	t.Helper()
+	edit := func(object client.Object, change func()) {
+		if err := kubernetes.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			return // Without a finalizer an object that is being deleted is gone.
+		}
+		change()
+		object.SetGeneration(object.GetGeneration() + 1)
+		if err := kubernetes.Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit(room, func() {
+		room.Spec.Name += "x"
+		room.Spec.Suspend = !room.Spec.Suspend
+		room.Spec.Attributes = append(room.Spec.Attributes, zimv1alpha1.RoomAttribute{Key: "edited"})
+	})
+	edit(app, func() { app.Spec.RequestsPerSecond++ })
+}
+
+// runBesidePasses runs what works on objects outside of passes, where a panic would end the process: the maps and
+// handlers of watches, the notebook of callbacks, the state for metrics.
+func runBesidePasses(t *testing.T, operator *Controllers, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimApp) {
+	t.Helper()
+	ctx := t.Context()
+	queue := workqueue.NewTypedRateLimitingQueue(kubernetesBackoff())
+	defer queue.ShutDown()
+	operator.siblingsOfRoom(ctx, room)
+	operator.roomsOfNamespace(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fuzzNamespace}})
+	operator.appsOfSecret(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: fuzzNamespace, Name: "zim"}})
+	operator.appChanged(client.ObjectKeyFromObject(app), true)
+	for _, update := range []event.UpdateEvent{
+		{ObjectOld: room, ObjectNew: &zimv1alpha1.ZimRoom{}}, {ObjectOld: &zimv1alpha1.ZimRoom{}, ObjectNew: room},
+	} {
+		operator.heldApps().Update(ctx, update, queue)
+		operator.roomCached(ctx, update, queue)
+	}
+	operator.heldApps().Delete(ctx, event.DeleteEvent{Object: room}, queue)
+
+	signers, _ := operator.Callbacks().Signers(ctx, uint32(app.Spec.AppID)) //nolint:gosec // Whatever is left of it.
+	accounts := []callback.Account{{Realm: "zego.im", AppID: fuzzAppID}}
+	for _, signer := range signers {
+		accounts = append(accounts, signer.Account)
+	}
+	if live := room.Status.Room; live != nil {
+		accounts = append(accounts, callback.Account{Realm: live.Realm, AppID: uint32(live.AppID)}) //nolint:gosec // As above.
+	}
+	for _, account := range accounts {
+		for _, what := range []callback.Event{callback.RoomDestroyed, callback.RoomLeft} {
+			// Its errors are answers of the API server.
+			_, _ = operator.Callbacks().Note(ctx, callback.Hint{Account: account, Event: what, RoomIDs: []string{room.Spec.ID}})
+		}
+	}
+	operator.State()
 }
 
 // passOver runs one pass. Its errors are the business of the queue.
