@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // bareReconciler does nothing for a ZimRoom but the operator's two patches, alike in content.
@@ -42,7 +43,7 @@ func (r bareReconciler) Reconcile(ctx context.Context, request reconcile.Request
 	room.Status.ObservedGeneration = room.Generation
 	room.Status.AppRef = &zimv1alpha1.ResolvedAppReference{Namespace: namespace, Name: zimv1alpha1.DefaultAppName}
 	room.Status.Room = &zimv1alpha1.RoomStatus{
-		ID: room.Spec.ID, AppID: appID, Realm: "127.0.0.1:443", Origin: zimv1alpha1.RoomOriginCreated,
+		ID: room.Spec.ID, AppID: testbed.AppID, Realm: "127.0.0.1:443", Origin: zimv1alpha1.RoomOriginCreated,
 		DestroyDelay: metav1.Duration{Duration: 3 * time.Hour}, CreatedTime: &now,
 	}
 	meta.SetStatusCondition(&room.Status.Conditions, metav1.Condition{

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // bench is one run.
@@ -15,7 +17,7 @@ type bench struct {
 	options
 	sizes
 	dir     string // For logs and data of the processes.
-	running *processes
+	running *testbed.Processes
 }
 
 func newBench(o options) (*bench, error) {
@@ -23,7 +25,7 @@ func newBench(o options) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for logs: %w", err)
 	}
-	b := &bench{options: o, sizes: fullSizes, dir: dir, running: &processes{}}
+	b := &bench{options: o, sizes: fullSizes, dir: dir, running: &testbed.Processes{}}
 	if o.quick {
 		b.sizes = quickSizes
 	}
@@ -32,7 +34,7 @@ func newBench(o options) (*bench, error) {
 
 // cleanUp stops what still runs and removes what was written.
 func (b *bench) cleanUp() {
-	b.running.stop()
+	b.running.Stop()
 	if err := os.RemoveAll(b.dir); err != nil { //nolint:gosec // Made by newBench.
 		b.say("Could not remove %s: %v", b.dir, err)
 	}

@@ -6,13 +6,23 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zim"
+)
+
+// loopAppID is the account of the loop that the operator is compared with.
+const loopAppID = 1234567891
+
+// User agents, by which the simulator's journal tells callers apart.
+const (
+	loopAgent       = "bench-loop"
+	competitorAgent = "bench-competitor"
 )
 
 // caller is a client of ZIM that knows nothing of anybody's pace but its own.
 func (w *world) caller(id uint32, agent string) (*zim.Client, error) {
 	return zim.NewClient(zim.Config{
-		Endpoint: w.simulator.api, AppID: id, ServerSecret: serverSecret,
+		Endpoint: w.simulator.API, AppID: id, ServerSecret: testbed.ServerSecret,
 		HTTPClient: zim.NewHTTPClient(), UserAgent: agent,
 	})
 }
@@ -26,7 +36,7 @@ func evenly(ctx context.Context, interval time.Duration, f func(tick int) (more 
 	defer cancel()
 	start := time.Now()
 	for tick := range 1 << 30 {
-		if sleep(ctx, time.Until(start.Add(time.Duration(tick)*interval))) != nil {
+		if testbed.Sleep(ctx, time.Until(start.Add(time.Duration(tick)*interval))) != nil {
 			return
 		}
 		running.Go(func() {
@@ -67,7 +77,7 @@ func (l *loop) createNext(ctx context.Context) (more bool) {
 	l.todo = l.todo[1:]
 	l.mu.Unlock()
 	_, err := l.client.CreateRoom(ctx, zim.CreateRoomRequest{
-		FromUserID: operatorUser, RoomID: id, DestroyDelay: 3 * time.Hour,
+		FromUserID: testbed.OperatorUser, RoomID: id, DestroyDelay: 3 * time.Hour,
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,14 +91,14 @@ func (l *loop) createNext(ctx context.Context) (more bool) {
 
 // compete sends calls of somebody else's on the operator's account until the context ends.
 func (w *world) compete(ctx context.Context, callsPerSecond int) error {
-	client, err := w.caller(appID, competitorAgent)
+	client, err := w.caller(testbed.AppID, competitorAgent)
 	if err != nil {
 		return err
 	}
 	evenly(ctx, time.Second/time.Duration(callsPerSecond), func(int) bool {
 		// The room is always the same. What the answer says, the journal has too.
 		_, _ = client.CreateRoom(context.WithoutCancel(ctx), zim.CreateRoomRequest{
-			FromUserID: operatorUser, RoomID: "somebody-elses", DestroyDelay: 3 * time.Hour,
+			FromUserID: testbed.OperatorUser, RoomID: "somebody-elses", DestroyDelay: 3 * time.Hour,
 		})
 		return true
 	})

@@ -9,11 +9,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // The first argument may be one of these. The last two are processes that the bench starts itself.
@@ -27,7 +27,7 @@ func main() {
 	err := run(os.Args[1:])
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(exitCode(err))
+		os.Exit(testbed.ExitCode(err))
 	}
 }
 
@@ -40,7 +40,7 @@ func run(args []string) error {
 	case commandBareController:
 		return runBareController(args)
 	case commandControlPlane:
-		return runControlPlane(args)
+		return testbed.RunControlPlane(args)
 	case "", commandSoak:
 	default:
 		return fmt.Errorf("unknown command %q: there is %s, and nothing for the figures", command, commandSoak)
@@ -57,40 +57,9 @@ func run(args []string) error {
 		return err
 	}
 	defer b.cleanUp()
-	watchSignals(cancel, b.running.kill)
+	testbed.WatchSignals(cancel, b.running.Kill)
 	if command == commandSoak {
 		return b.soak(ctx)
 	}
 	return b.measure(ctx)
-}
-
-// interruption is a signal that ended the bench.
-type interruption struct {
-	signal syscall.Signal
-}
-
-// Error implements error.
-func (i *interruption) Error() string {
-	return "ended by signal: " + i.signal.String()
-}
-
-// exitCode is what a shell reports for a process that a signal ended, else 1.
-func exitCode(err error) int {
-	if interrupted, ok := errors.AsType[*interruption](err); ok {
-		return 128 + int(interrupted.signal)
-	}
-	return 1
-}
-
-// watchSignals cancels on the first signal and calls again on each further one.
-func watchSignals(cancel context.CancelCauseFunc, again func()) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
-	go func() {
-		first, _ := (<-signals).(syscall.Signal)
-		cancel(&interruption{signal: first})
-		for range signals {
-			again()
-		}
-	}()
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // applyWorkers is how many rooms are applied at a time: enough for the API server to be the bottleneck.
@@ -70,10 +71,10 @@ func (w *world) fill(ctx context.Context, rooms []*zimv1alpha1.ZimRoom, limit ti
 
 // awaitReady waits until the watch has seen every one of the rooms Ready.
 func (w *world) awaitReady(ctx context.Context, rooms []*zimv1alpha1.ZimRoom, limit time.Duration) error {
-	err := await(ctx, limit, func(context.Context) (bool, error) { return w.watch.areReady(rooms), nil })
-	if errors.Is(err, errTooLate) {
+	err := testbed.Await(ctx, limit, func(context.Context) (bool, error) { return w.watch.AreReady(rooms), nil })
+	if errors.Is(err, testbed.ErrTooLate) {
 		return fmt.Errorf("%d of %d rooms were Ready after %s; the end of the manager's log:\n%s",
-			w.watch.countReady(rooms), len(rooms), limit, w.managerLog())
+			w.watch.CountReady(rooms), len(rooms), limit, w.managerLog())
 	}
 	return err
 }
@@ -84,9 +85,4 @@ func (w *world) remove(ctx context.Context, room *zimv1alpha1.ZimRoom) error {
 		return fmt.Errorf("deleting a ZimRoom: %w", err)
 	}
 	return nil
-}
-
-func isTrue(conditions []metav1.Condition, kind string) bool {
-	condition := findCondition(conditions, kind)
-	return condition != nil && condition.Status == metav1.ConditionTrue
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // competitorRate is how many calls a second somebody else sends on the operator's account.
@@ -24,21 +26,21 @@ func (b *bench) measureCompetitor(ctx context.Context, _ int) (result outcome, e
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		calls, err := w.simulator.calls(ctx, appID)
+		calls, err := w.simulator.Calls(ctx, testbed.AppID)
 		if err != nil {
 			return err
 		}
-		ours, theirs := calls.by(operatorAgent), calls.by(competitorAgent)
-		ready := w.watch.readyTimes(rooms)
+		ours, theirs := calls.By(testbed.OperatorAgent), calls.By(competitorAgent)
+		ready := w.watch.ReadyTimes(rooms)
 		rate, share := between(8, 10), atMost(2)
 		if b.quick {
 			rate, share = nil, nil // It is over before the operator has found out that there is somebody else.
 		}
 		result.add("rooms a second, last two thirds", "/s", rateOfLast(secondsSince(ours[0].Time, ready)), rate)
-		result.add("limit answers of our calls", "%", 100*float64(ours.limited())/float64(len(ours)), share)
+		result.add("limit answers of our calls", "%", 100*float64(ours.Limited())/float64(len(ours)), share)
 		result.add("limit answers of the other's calls", "%",
-			100*float64(theirs.limited())/float64(len(theirs)), nil)
-		result.add("rooms that failed", "", float64(len(rooms)-len(ready)+w.watch.countFailed(rooms)), none())
+			100*float64(theirs.Limited())/float64(len(theirs)), nil)
+		result.add("rooms that failed", "", float64(len(rooms)-len(ready)+w.watch.CountFailed(rooms)), none())
 		return nil
 	})
 	return result, err

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
@@ -43,7 +44,7 @@ func (b *bench) measureCreate(ctx context.Context, count int) (result outcome, e
 		if bare.client, err = w.prepareLoop(ctx); err != nil {
 			return err
 		}
-		if err := w.simulator.forget(ctx); err != nil {
+		if err := w.simulator.Forget(ctx); err != nil {
 			return err
 		}
 		before, err := w.cost(ctx, 0)
@@ -63,10 +64,10 @@ func (b *bench) measureCreate(ctx context.Context, count int) (result outcome, e
 }
 
 func (w *world) prepareLoop(ctx context.Context) (*zim.Client, error) {
-	if err := w.simulator.setQuota(ctx, loopAppID, w.plan.callsPerSecond); err != nil {
+	if err := w.simulator.SetQuota(ctx, loopAppID, w.plan.callsPerSecond); err != nil {
 		return nil, err
 	}
-	if err := w.simulator.register(ctx, loopAppID); err != nil {
+	if err := w.simulator.Register(ctx, loopAppID); err != nil {
 		return nil, err
 	}
 	return w.caller(loopAppID, loopAgent)
@@ -81,25 +82,25 @@ func namesOf(rooms []*zimv1alpha1.ZimRoom) []string {
 }
 
 func (o *outcome) describeCreate(ctx context.Context, w *world, rooms []*zimv1alpha1.ZimRoom, before cost) error {
-	ours, err := w.simulator.calls(ctx, appID)
+	ours, err := w.simulator.Calls(ctx, testbed.AppID)
 	if err != nil {
 		return err
 	}
-	theirs, err := w.simulator.calls(ctx, loopAppID)
+	theirs, err := w.simulator.Calls(ctx, loopAppID)
 	if err != nil {
 		return err
 	}
-	creations := ours.of(createRoom)
+	creations := ours.Of(testbed.CreateRoom)
 	if len(creations) == 0 || len(theirs) == 0 {
 		return fmt.Errorf("the journal has %d CreateRoom of the operator, %d of the loop", len(creations), len(theirs))
 	}
-	ready := secondsSince(creations[0].Time, w.watch.readyTimes(rooms))
-	looped := secondsSince(theirs[0].Time, theirs.carriedOut().times())
+	ready := secondsSince(creations[0].Time, w.watch.ReadyTimes(rooms))
+	looped := secondsSince(theirs[0].Time, theirs.CarriedOut().Times())
 	o.compare("first CreateRoom to last Ready", "s", largest(ready), largest(looped),
 		atMost(secondsAtQuota(len(rooms))+1))
-	o.add("limit answers", "", float64(ours.limited()), none())
-	o.add("limit answers of the loop", "", float64(theirs.limited()), nil)
-	o.add("calls in the busiest second", "", float64(busiestSecond(ours.times())), nil)
+	o.add("limit answers", "", float64(ours.Limited()), none())
+	o.add("limit answers of the loop", "", float64(theirs.Limited()), nil)
+	o.add("calls in the busiest second", "", float64(testbed.BusiestSecond(ours.Times())), nil)
 	spent, err := w.cost(ctx, len(ours))
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func (o *outcome) describeCreate(ctx context.Context, w *world, rooms []*zimv1al
 
 // cost is what the manager has cost up to now, in all.
 func (w *world) cost(ctx context.Context, calls int) (cost, error) {
-	used, err := w.manager.usage()
+	used, err := w.manager.Usage()
 	if err != nil {
 		return cost{}, err
 	}
@@ -123,7 +124,7 @@ func (w *world) cost(ctx context.Context, calls int) (cost, error) {
 		return cost{}, err
 	}
 	return cost{
-		CPUSeconds: used.cpuSeconds, ResidentMB: float64(used.residentKB) / 1024,
+		CPUSeconds: used.CPUSeconds, ResidentMB: float64(used.ResidentKB) / 1024,
 		WritesPerRoom: float64(written.total(zimRooms)), CallsPerRoom: float64(calls),
 	}, nil
 }

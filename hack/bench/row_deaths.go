@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -23,10 +24,10 @@ func (b *bench) measureDeaths(ctx context.Context, _ int) (result outcome, err e
 		if err := atRandom(ctx, rooms, size.delay, create); err != nil {
 			return err
 		}
-		if err := sleep(ctx, size.window); err != nil {
+		if err := testbed.Sleep(ctx, size.window); err != nil {
 			return err
 		}
-		events, err := w.simulator.events(ctx, appID)
+		events, err := w.simulator.Events(ctx, testbed.AppID)
 		if err != nil {
 			return err
 		}
@@ -52,7 +53,7 @@ func atRandom(
 	for _, room := range rooms {
 		moment := time.Duration(rand.Int64N(int64(over))) //nolint:gosec // No secret depends on it.
 		group.Go(func() error {
-			if err := sleep(ctx, moment); err != nil {
+			if err := testbed.Sleep(ctx, moment); err != nil {
 				return err
 			}
 			return act(ctx, room)
@@ -111,19 +112,19 @@ func (w *world) destroyAll(ctx context.Context, count int, interval, over time.D
 	}
 	// A slot that comes soon after the creation is passed over; and a room that is found missing when it is younger
 	// than five seconds has to wait.
-	if err := sleep(ctx, max(2*over, 6*time.Second)); err != nil {
+	if err := testbed.Sleep(ctx, max(2*over, 6*time.Second)); err != nil {
 		return nil, err
 	}
 	destroy := func(ctx context.Context, room *zimv1alpha1.ZimRoom) error {
-		return w.simulator.destroy(ctx, appID, room.Spec.ID)
+		return w.simulator.Destroy(ctx, testbed.AppID, room.Spec.ID)
 	}
 	if err := atRandom(ctx, rooms, over, destroy); err != nil {
 		return nil, err
 	}
-	if err := sleep(ctx, over+2*time.Second); err != nil {
+	if err := testbed.Sleep(ctx, over+2*time.Second); err != nil {
 		return nil, err
 	}
-	events, err := w.simulator.events(ctx, appID)
+	events, err := w.simulator.Events(ctx, testbed.AppID)
 	if err != nil {
 		return nil, err
 	}

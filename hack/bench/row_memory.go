@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // measureMemory looks at the manager's size without rooms, with many, and after a restart.
@@ -32,25 +34,25 @@ func (b *bench) measureMemory(ctx context.Context, _ int) (result outcome, err e
 		if b.quick {
 			perRoom = nil // What the heap has room for anyway would be counted for too few rooms.
 		}
-		result.add("resident size", "MB", megabytes(full.residentKB), atMost(150))
+		result.add("resident size", "MB", megabytes(full.ResidentKB), atMost(150))
 		result.add("a room, above the empty manager", "KB",
-			float64(full.residentKB-empty.residentKB)/float64(size.rooms), perRoom)
-		result.add("resident size without rooms", "MB", megabytes(empty.residentKB), nil)
-		result.add("largest resident size so far", "MB", megabytes(full.peakKB), nil)
-		result.add("resident size after a restart", "MB", megabytes(restarted.residentKB), nil)
-		result.add("CPU time of filling", "s", full.cpuSeconds-empty.cpuSeconds, nil)
-		result.add("CPU time of a restart", "s", restarted.cpuSeconds, nil)
+			float64(full.ResidentKB-empty.ResidentKB)/float64(size.rooms), perRoom)
+		result.add("resident size without rooms", "MB", megabytes(empty.ResidentKB), nil)
+		result.add("largest resident size so far", "MB", megabytes(full.PeakKB), nil)
+		result.add("resident size after a restart", "MB", megabytes(restarted.ResidentKB), nil)
+		result.add("CPU time of filling", "s", full.CPUSeconds-empty.CPUSeconds, nil)
+		result.add("CPU time of a restart", "s", restarted.CPUSeconds, nil)
 		return nil
 	})
 	return result, err
 }
 
 // rest returns the manager's usage after it had nothing to do for a while.
-func (w *world) rest(ctx context.Context, duration time.Duration) (usage, error) {
-	if err := sleep(ctx, duration); err != nil {
-		return usage{}, err
+func (w *world) rest(ctx context.Context, duration time.Duration) (testbed.Usage, error) {
+	if err := testbed.Sleep(ctx, duration); err != nil {
+		return testbed.Usage{}, err
 	}
-	return w.manager.usage()
+	return w.manager.Usage()
 }
 
 func megabytes(kilobytes int) float64 { return float64(kilobytes) / 1024 }

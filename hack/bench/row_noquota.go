@@ -45,7 +45,7 @@ func (b *bench) timeToReady(ctx context.Context, plan plan) (took time.Duration,
 		if err := w.fill(ctx, rooms, limit); err != nil {
 			return err
 		}
-		seconds := largest(secondsSince(start, w.watch.readyTimes(rooms)))
+		seconds := largest(secondsSince(start, w.watch.ReadyTimes(rooms)))
 		took = time.Duration(seconds * float64(time.Second))
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -31,20 +32,20 @@ func (b *bench) measureOutage(ctx context.Context, _ int) (result outcome, err e
 		if err != nil {
 			return err
 		}
-		calls, err := w.simulator.calls(ctx, appID)
+		calls, err := w.simulator.Calls(ctx, testbed.AppID)
 		if err != nil {
 			return err
 		}
-		later := calls.after(restored)
+		later := calls.After(restored)
 		most := atMost(float64(atQuota.requestsPerSecond))
 		added := after.since(before)
 		result.add("calls while ZIM is down", "/s", float64(len(calls)-len(later))/size.down.Seconds(), most)
 		result.add("calls after that", "/s", float64(len(later))/size.after.Seconds(), most)
-		result.add("calls in the busiest second", "", float64(busiestSecond(calls.times())), most)
-		result.add("limit answers", "", float64(calls.limited()), none())
+		result.add("calls in the busiest second", "", float64(testbed.BusiestSecond(calls.Times())), most)
+		result.add("limit answers", "", float64(calls.Limited()), none())
 		result.add("Kubernetes writes to ZimRooms", "", float64(added.total(zimRooms)), none())
 		result.add("Kubernetes writes to the ZimApp", "", float64(added.total(zimApps)), nil)
-		result.add("rooms not Ready at the end", "", float64(len(rooms)-w.watch.countConfirmed(rooms)), none())
+		result.add("rooms not Ready at the end", "", float64(len(rooms)-w.watch.CountConfirmed(rooms)), none())
 		return nil
 	})
 	return result, err
@@ -57,19 +58,19 @@ func (w *world) interrupt(ctx context.Context, size outageSize) (restored time.T
 		{Kind: zimsim.FaultHTTPStatus, HTTPStatus: http.StatusServiceUnavailable},
 		{Kind: zimsim.FaultCutBefore},
 	} {
-		if err := w.simulator.heal(ctx); err != nil {
+		if err := w.simulator.Heal(ctx); err != nil {
 			return restored, err
 		}
-		if err := w.simulator.inject(ctx, fault); err != nil {
+		if err := w.simulator.Inject(ctx, fault); err != nil {
 			return restored, err
 		}
-		if err := sleep(ctx, size.down/2); err != nil {
+		if err := testbed.Sleep(ctx, size.down/2); err != nil {
 			return restored, err
 		}
 	}
-	if err := w.simulator.heal(ctx); err != nil {
+	if err := w.simulator.Heal(ctx); err != nil {
 		return restored, err
 	}
 	restored = time.Now()
-	return restored, sleep(ctx, size.after)
+	return restored, testbed.Sleep(ctx, size.after)
 }

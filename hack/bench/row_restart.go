@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -52,7 +53,7 @@ func (b *bench) measureRestart(ctx context.Context, _ int) (result outcome, err 
 
 // restart stops the manager and starts it again.
 func (w *world) restart(ctx context.Context) error {
-	w.manager.stop()
+	w.manager.Stop()
 	return w.startManager(ctx)
 }
 
@@ -61,7 +62,7 @@ func (o *outcome) watchStorm(
 	ctx context.Context, w *world, rooms []*zimv1alpha1.ZimRoom, window time.Duration,
 	name string, happen func(context.Context) error,
 ) error {
-	if err := w.simulator.forget(ctx); err != nil {
+	if err := w.simulator.Forget(ctx); err != nil {
 		return err
 	}
 	before, err := w.apiServer.writes(ctx)
@@ -73,19 +74,19 @@ func (o *outcome) watchStorm(
 	if err := happen(ctx); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if err := sleep(ctx, time.Until(end)); err != nil {
+	if err := testbed.Sleep(ctx, time.Until(end)); err != nil {
 		return err
 	}
 	after, err := w.apiServer.writes(ctx)
 	if err != nil {
 		return err
 	}
-	calls, err := w.simulator.calls(ctx, appID)
+	calls, err := w.simulator.Calls(ctx, testbed.AppID)
 	if err != nil {
 		return err
 	}
 	due := dueIn(rooms, start, end)
-	unasked := calls.where(func(c *zimsim.Call) bool { return c.RoomID != "" && !due[c.RoomID] })
+	unasked := calls.Where(func(c *zimsim.Call) bool { return c.RoomID != "" && !due[c.RoomID] })
 	within := fmt.Sprintf("%s, %s: ", name, window)
 	o.add(within+"ZIM calls for rooms, slots excepted", "", float64(len(unasked)), none())
 	o.add(within+"slots", "", float64(len(due)), nil)
@@ -130,14 +131,14 @@ func (w *world) restartWithNewRoom(ctx context.Context) (float64, error) {
 		return 0, fmt.Errorf("creating a ZimRoom: %w", err)
 	}
 	var received time.Time
-	err := await(ctx, limit, func(ctx context.Context) (bool, error) {
-		calls, err := w.simulator.latestCalls(ctx, appID, 1000)
+	err := testbed.Await(ctx, limit, func(ctx context.Context) (bool, error) {
+		calls, err := w.simulator.LatestCalls(ctx, testbed.AppID, 1000)
 		var ok bool
-		received, ok = calls.of(createRoom).firstByRoom()[room.Spec.ID]
+		received, ok = calls.Of(testbed.CreateRoom).FirstByRoom()[room.Spec.ID]
 		return ok, err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("waiting for the CreateRoom of a new room: %w", err)
 	}
-	return received.Sub(w.manager.started).Seconds(), nil
+	return received.Sub(w.manager.Started).Seconds(), nil
 }

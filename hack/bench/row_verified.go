@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -44,7 +45,7 @@ func (w *world) beginVerification(ctx context.Context) error {
 	if err := w.limitCalls(ctx, atQuota.requestsPerSecond); err != nil {
 		return err
 	}
-	err := w.simulator.inject(ctx, zimsim.Fault{Kind: zimsim.FaultLatency, Duration: atQuota.latency})
+	err := w.simulator.Inject(ctx, zimsim.Fault{Kind: zimsim.FaultLatency, Duration: atQuota.latency})
 	if err != nil {
 		return err
 	}
@@ -52,10 +53,10 @@ func (w *world) beginVerification(ctx context.Context) error {
 	if w.quick {
 		settle = time.Second
 	}
-	if err := sleep(ctx, settle); err != nil {
+	if err := testbed.Sleep(ctx, settle); err != nil {
 		return err
 	}
-	return w.simulator.forget(ctx)
+	return w.simulator.Forget(ctx)
 }
 
 // watchVerification counts for a while in which nobody changes anything.
@@ -64,10 +65,10 @@ func (o *outcome) watchVerification(ctx context.Context, w *world, window time.D
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, window); err != nil {
+	if err := testbed.Sleep(ctx, window); err != nil {
 		return err
 	}
-	calls, err := w.simulator.calls(ctx, appID)
+	calls, err := w.simulator.Calls(ctx, testbed.AppID)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (c *changes) make(ctx context.Context, w *world, window time.Duration) erro
 	at := func(change func(context.Context, *zimv1alpha1.ZimRoom) error, room *zimv1alpha1.ZimRoom) {
 		moment := time.Duration(rand.Int64N(int64(window))) //nolint:gosec // No secret depends on it.
 		group.Go(func() error {
-			if err := sleep(groupCtx, moment); err != nil {
+			if err := testbed.Sleep(groupCtx, moment); err != nil {
 				return err
 			}
 			if err := change(groupCtx, room); err != nil {
@@ -129,10 +130,10 @@ func (c *changes) make(ctx context.Context, w *world, window time.Duration) erro
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	err := poll(ctx, limit, time.Second, func(ctx context.Context) (bool, error) {
-		calls, err := w.simulator.calls(ctx, appID)
-		return len(c.delays(calls, c.created, createRoom)) == len(c.created) &&
-			len(c.delays(calls, c.deleted, destroyRoom)) == len(c.deleted), err
+	err := testbed.Poll(ctx, limit, time.Second, func(ctx context.Context) (bool, error) {
+		calls, err := w.simulator.Calls(ctx, testbed.AppID)
+		return len(c.delays(calls, c.created, testbed.CreateRoom)) == len(c.created) &&
+			len(c.delays(calls, c.deleted, testbed.DestroyRoom)) == len(c.deleted), err
 	})
 	if err != nil {
 		return fmt.Errorf("waiting until every change was sent: %w", err)
@@ -141,8 +142,8 @@ func (c *changes) make(ctx context.Context, w *world, window time.Duration) erro
 }
 
 // delays returns the seconds from the API server's acknowledgement to the call, of those rooms for which it was sent.
-func (c *changes) delays(calls journal, rooms []*zimv1alpha1.ZimRoom, action string) []float64 {
-	received := calls.of(action).firstByRoom()
+func (c *changes) delays(calls testbed.Journal, rooms []*zimv1alpha1.ZimRoom, action string) []float64 {
+	received := calls.Of(action).FirstByRoom()
 	var delays []float64
 	for _, room := range rooms {
 		if sent, ok := received[room.Spec.ID]; ok {
@@ -154,13 +155,13 @@ func (c *changes) delays(calls journal, rooms []*zimv1alpha1.ZimRoom, action str
 }
 
 func (o *outcome) describeChanges(ctx context.Context, w *world, c *changes) error {
-	calls, err := w.simulator.calls(ctx, appID)
+	calls, err := w.simulator.Calls(ctx, testbed.AppID)
 	if err != nil {
 		return err
 	}
-	o.addDelays("new room to its CreateRoom", c.delays(calls, c.created, createRoom), atMost(1))
-	o.addDelays("deletion to its DestroyRoom", c.delays(calls, c.deleted, destroyRoom), atMost(1))
-	o.add("limit answers", "", float64(calls.limited()), nil)
+	o.addDelays("new room to its CreateRoom", c.delays(calls, c.created, testbed.CreateRoom), atMost(1))
+	o.addDelays("deletion to its DestroyRoom", c.delays(calls, c.deleted, testbed.DestroyRoom), atMost(1))
+	o.add("limit answers", "", float64(calls.Limited()), nil)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // measureWrites counts what the operator writes for a room, at the API server.
@@ -55,7 +56,7 @@ func (w *world) writesDuring(ctx context.Context, f func() error) (int, error) {
 	if err := f(); err != nil {
 		return 0, err
 	}
-	if err := sleep(ctx, settle); err != nil {
+	if err := testbed.Sleep(ctx, settle); err != nil {
 		return 0, err
 	}
 	after, err := w.apiServer.writes(ctx)
@@ -74,8 +75,8 @@ func (w *world) edit(ctx context.Context, rooms []*zimv1alpha1.ZimRoom) error {
 			return fmt.Errorf("editing a ZimRoom: %w", err)
 		}
 	}
-	return await(ctx, time.Minute, func(context.Context) (bool, error) {
-		return w.watch.countConfirmed(rooms) == len(rooms), nil
+	return testbed.Await(ctx, time.Minute, func(context.Context) (bool, error) {
+		return w.watch.CountConfirmed(rooms) == len(rooms), nil
 	})
 }
 
@@ -86,7 +87,7 @@ func (w *world) removeAll(ctx context.Context, rooms []*zimv1alpha1.ZimRoom) err
 			return err
 		}
 	}
-	return await(ctx, time.Minute, func(ctx context.Context) (bool, error) {
+	return testbed.Await(ctx, time.Minute, func(ctx context.Context) (bool, error) {
 		for _, room := range rooms {
 			err := w.kube.Get(ctx, client.ObjectKeyFromObject(room), &zimv1alpha1.ZimRoom{})
 			if client.IgnoreNotFound(err) != nil || err == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -43,7 +43,7 @@ func (b *bench) soak(ctx context.Context) error {
 	if b.options.soak < shortestSoak {
 		return fmt.Errorf("a soak takes at least %s: in a shorter one nobody would see the manager grow", shortestSoak)
 	}
-	address, err := freeAddress(ctx)
+	address, err := testbed.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,13 +56,13 @@ func (b *bench) soak(ctx context.Context) error {
 			return err
 		}
 		s.start, s.end, s.counted = time.Now(), time.Now().Add(b.options.soak), time.Now()
-		if err := w.simulator.inject(ctx, mixedFaults()...); err != nil {
+		if err := w.simulator.Inject(ctx, mixedFaults()...); err != nil {
 			return err
 		}
 		if err := s.run(ctx); err != nil {
 			return err
 		}
-		if err := w.simulator.heal(ctx); err != nil {
+		if err := w.simulator.Heal(ctx); err != nil {
 			return err
 		}
 		unready, err := s.settle(ctx)
@@ -156,13 +156,16 @@ func (s *soaker) change(ctx context.Context) error {
 	return nil
 }
 
+// profiler asks the manager for profiles.
+var profiler = &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
+
 // sample looks at the manager's size after a garbage collection.
 func (s *soaker) sample(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.profiles+"/debug/pprof/heap?gc=1", nil)
 	if err != nil {
 		return err
 	}
-	response, err := s.simulator.client.Do(request)
+	response, err := profiler.Do(request)
 	if err != nil {
 		return fmt.Errorf("asking the manager for a garbage collection: %w", err)
 	}
@@ -170,28 +173,28 @@ func (s *soaker) sample(ctx context.Context) error {
 	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
 		return fmt.Errorf("asking the manager for a garbage collection: %s: %w", response.Status, err)
 	}
-	used, err := s.manager.usage()
+	used, err := s.manager.Usage()
 	if err != nil {
 		return err
 	}
-	s.samples = append(s.samples, sample{after: time.Since(s.start), residentKB: used.residentKB})
+	s.samples = append(s.samples, sample{after: time.Since(s.start), residentKB: used.ResidentKB})
 	return nil
 }
 
 // count counts the calls since the last time; the journal doesn't keep all of them for ever.
 func (s *soaker) count(ctx context.Context) error {
 	const more = 5000 // Than can have come meanwhile.
-	latest, err := s.simulator.latestCalls(ctx, appID, more)
+	latest, err := s.simulator.LatestCalls(ctx, testbed.AppID, more)
 	if err != nil {
 		return err
 	}
-	latest = latest.after(s.counted)
+	latest = latest.After(s.counted)
 	if len(latest) > 0 {
 		s.counted = latest[len(latest)-1].Time
 	}
 	s.calls += len(latest)
-	s.limited += latest.limited()
-	s.faults += len(latest.where(func(c *zimsim.Call) bool { return c.Fault != "" }))
+	s.limited += latest.Limited()
+	s.faults += len(latest.Where(func(c *zimsim.Call) bool { return c.Fault != "" }))
 	if len(s.samples) > 0 {
 		last := s.samples[len(s.samples)-1]
 		s.say("after %s: %d calls, %d with faults, %d limit answers, %.1f MB resident", last.after.Round(time.Second),
@@ -202,11 +205,11 @@ func (s *soaker) count(ctx context.Context) error {
 
 // settle waits until all rooms are as declared, and returns how many don't get there.
 func (s *soaker) settle(ctx context.Context) (unready int, err error) {
-	err = await(ctx, soakSettle, func(context.Context) (bool, error) {
-		unready = len(s.rooms) - s.watch.countConfirmed(s.rooms)
+	err = testbed.Await(ctx, soakSettle, func(context.Context) (bool, error) {
+		unready = len(s.rooms) - s.watch.CountConfirmed(s.rooms)
 		return unready == 0, nil
 	})
-	if errors.Is(err, errTooLate) {
+	if errors.Is(err, testbed.ErrTooLate) {
 		return unready, nil
 	}
 	return unready, err
@@ -254,14 +257,4 @@ func growth(samples []sample, duration time.Duration) (early, late float64) {
 		return median(sizes)
 	}
 	return within(2*unit, 3*unit), within(duration-unit, duration+unit)
-}
-
-// freeAddress finds an address on the loopback interface that is free at this moment.
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("looking for a free port: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -6,33 +6,10 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
-
-func TestParseUsage(t *testing.T) {
-	status := "Name:\tmanager\nVmPeak:\t 1300000 kB\nVmHWM:\t   90112 kB\nVmRSS:\t   81920 kB\nThreads:\t12\n"
-	stat := "42 (a (b) c) S 1 42 42 0 -1 4194560 9000 0 12 0 250 75 0 0 20 0 12 0 100 1300000000 20480 1 1"
-	got, err := parseUsage(status, stat)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (usage{residentKB: 81920, peakKB: 90112, cpuSeconds: 3.25}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	for name, tc := range map[string][2]string{
-		"no memory":  {"Name:\tmanager\n", stat},
-		"short stat": {status, "42 (a) S 1 2 3"},
-		"no number":  {status, strings.Replace(stat, " 250 ", " x ", 1)},
-	} {
-		if _, err := parseUsage(tc[0], tc[1]); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-	}
-}
 
 const metricsText = `# HELP apiserver_request_total [STABLE] Counter of apiserver requests.
 # TYPE apiserver_request_total counter
@@ -72,24 +49,6 @@ func TestParseWrites(t *testing.T) {
 	}
 }
 
-func TestJournal(t *testing.T) {
-	start := time.Now()
-	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
-	j := journal{
-		{Time: at(0), Action: createRoom, RoomID: "a", UserAgent: "zim-operator/v1", Code: 660300005},
-		{Time: at(1), Action: createRoom, RoomID: "a", UserAgent: "zim-operator/v1", CarriedOut: true},
-		{Time: at(2), Action: createRoom, RoomID: "b", UserAgent: competitorAgent, Code: 660300014},
-		{Time: at(3), Action: destroyRoom, RoomID: "a", UserAgent: "zim-operator/v1", CarriedOut: true},
-	}
-	ours := j.by(operatorAgent)
-	if len(ours) != 3 || ours.limited() != 1 || len(ours.carriedOut()) != 2 || len(j.after(at(1))) != 2 {
-		t.Errorf("got %+v", ours)
-	}
-	if got := ours.of(createRoom).firstByRoom(); len(got) != 1 || !got["a"].Equal(at(0)) {
-		t.Errorf("got %v", got)
-	}
-}
-
 func TestAbsences(t *testing.T) {
 	start := time.Now()
 	event := func(room string, kind zimsim.EventKind, milliseconds int) zimsim.Event {
@@ -122,48 +81,6 @@ func TestSlotAfter(t *testing.T) {
 		if next := slotAfter(slot, uid, time.Hour); next.Sub(slot) != time.Hour {
 			t.Errorf("the next slot is %s later", next.Sub(slot))
 		}
-	}
-}
-
-func TestWatchRemembersWhatItSaw(t *testing.T) {
-	w := &watch{rooms: map[string]sighting{}}
-	room := newRoom("a")
-	room.Generation = 1
-	see := func(status metav1.ConditionStatus, reason string) {
-		room.Status.Conditions = []metav1.Condition{{
-			Type: zimv1alpha1.ReadyCondition, Status: status, Reason: reason, ObservedGeneration: 1,
-		}}
-		w.see(room)
-	}
-	rooms := []*zimv1alpha1.ZimRoom{room}
-	see(metav1.ConditionFalse, zimv1alpha1.ReasonRateLimited)
-	if w.areReady(rooms) || w.countFailed(rooms) != 0 {
-		t.Error("a room that waits for its turn is not Ready, and has not failed")
-	}
-	see(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated)
-	first := w.readyTimes(rooms)
-	see(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated)
-	if !w.areReady(rooms) || !w.readyTimes(rooms)[0].Equal(first[0]) || w.countConfirmed(rooms) != 1 {
-		t.Error("Ready is not what was seen first")
-	}
-	room.Generation = 2
-	if w.countConfirmed(rooms) != 0 {
-		t.Error("an edit that nobody has read yet counts as confirmed")
-	}
-	see(metav1.ConditionFalse, zimv1alpha1.ReasonInvalidParameter)
-	see(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated)
-	if w.countFailed(rooms) != 1 {
-		t.Error("a failure is forgotten")
-	}
-}
-
-func TestParseAddresses(t *testing.T) {
-	api, admin, ok := parseAddresses("API   http://127.0.0.1:1\nAdmin http://127.0.0.1:2\n")
-	if !ok || api != "http://127.0.0.1:1" || admin != "http://127.0.0.1:2" {
-		t.Errorf("got %q, %q, %v", api, admin, ok)
-	}
-	if _, _, ok := parseAddresses("API   http://127.0.0.1:1\nAdmin http://127"); ok {
-		t.Error("half a line is taken for an address")
 	}
 }
 

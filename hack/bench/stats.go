@@ -37,20 +37,6 @@ func largest(values []float64) float64 {
 	return slices.Max(values)
 }
 
-// busiestSecond returns how many of the moments lie in the fullest second, wherever it begins. Like the quota, it does
-// not count two moments a whole second apart as one second's.
-func busiestSecond(moments []time.Time) int {
-	sorted := slices.SortedFunc(slices.Values(moments), time.Time.Compare)
-	most, first := 0, 0
-	for last := range sorted {
-		for sorted[last].Sub(sorted[first]) >= time.Second {
-			first++
-		}
-		most = max(most, last-first+1)
-	}
-	return most
-}
-
 // secondsSince returns how long after a moment each of others came, in order.
 func secondsSince(start time.Time, moments []time.Time) []float64 {
 	seconds := make([]float64, 0, len(moments))

@@ -3,7 +3,6 @@ package main
 import (
 	"slices"
 	"testing"
-	"time"
 )
 
 func TestMedianAndPercentile(t *testing.T) {
@@ -39,41 +38,6 @@ func count(n int) []float64 {
 		values = append(values, float64(i+1))
 	}
 	return values
-}
-
-func TestBusiestSecond(t *testing.T) {
-	start := time.Now()
-	for name, tc := range map[string]struct {
-		milliseconds []int
-		want         int
-	}{
-		"nothing":                     {nil, 0},
-		"one":                         {[]int{0}, 1},
-		"a second apart":              {[]int{0, 1000, 2000}, 1},
-		"just less than that":         {[]int{0, 999, 1998}, 2},
-		"across a full second":        {[]int{0, 900, 950, 1000, 1050, 1899}, 5},
-		"not in order":                {[]int{5000, 100, 0, 5100, 5200}, 3},
-		"at the same moment":          {[]int{7, 7, 7, 7}, 4},
-		"twenty a second, all evenly": {evenMilliseconds(100, 50), 20},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var moments []time.Time
-			for _, ms := range tc.milliseconds {
-				moments = append(moments, start.Add(time.Duration(ms)*time.Millisecond))
-			}
-			if got := busiestSecond(moments); got != tc.want {
-				t.Errorf("got %d, want %d", got, tc.want)
-			}
-		})
-	}
-}
-
-func evenMilliseconds(count, step int) []int {
-	var all []int
-	for i := range count {
-		all = append(all, i*step)
-	}
-	return all
 }
 
 func TestRateOfLast(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -50,13 +51,13 @@ type world struct {
 	plan       plan
 	dir        string
 	kubeconfig string
-	running    *processes
+	running    *testbed.Processes
 	failed     context.CancelCauseFunc
 	kube       client.Client
 	apiServer  *apiServer
-	simulator  *simulator
-	manager    *process
-	watch      *watch
+	simulator  *testbed.Simulator
+	manager    *testbed.Process
+	watch      *testbed.Watch
 }
 
 // inWorld builds a world, runs f in it and stops everything.
@@ -73,7 +74,7 @@ func (b *bench) inWorld(ctx context.Context, plan plan, f func(context.Context, 
 			err = cause // Whatever failed, failed because of it.
 		}
 		cancel(nil) // First the watch, then what it watches.
-		w.running.stop()
+		w.running.Stop()
 	}()
 	if err := w.build(ctx); err != nil {
 		return fmt.Errorf("building the world: %w", err)
@@ -81,16 +82,20 @@ func (b *bench) inWorld(ctx context.Context, plan plan, f func(context.Context, 
 	return f(ctx, w)
 }
 
-func (w *world) start(ctx context.Context, c child) (*process, error) {
-	return w.running.start(ctx, w.dir, c, w.failed)
+func (w *world) start(ctx context.Context, c testbed.Child) (*testbed.Process, error) {
+	return w.running.Start(ctx, w.dir, c, w.failed)
 }
 
 func (w *world) build(ctx context.Context) error {
-	config, err := w.startControlPlane(ctx)
+	w.kubeconfig = filepath.Join(w.dir, "kubeconfig")
+	config, err := testbed.StartControlPlane(ctx, w.start, w.dir, w.kubeconfig, w.self, commandControlPlane)
 	if err != nil {
 		return err
 	}
-	if err := w.startSimulator(ctx); err != nil {
+	w.simulator, err = testbed.StartSimulator(ctx, w.start, testbed.SimulatorOptions{
+		Path: w.options.simulator, CallsPerSecond: w.plan.callsPerSecond, Latency: w.plan.latency, Jitter: w.plan.jitter,
+	})
+	if err != nil {
 		return err
 	}
 	if err := w.connect(ctx, config); err != nil {
@@ -117,19 +122,19 @@ func (w *world) connect(ctx context.Context, config *rest.Config) error {
 	if w.kube, err = client.New(config, client.Options{Scheme: scheme, HTTPClient: httpClient}); err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
 	}
-	w.watch, err = startWatch(ctx, config, scheme)
+	w.watch, err = testbed.StartWatch(ctx, config, scheme)
 	return err
 }
 
 // startManager starts the manager, or what stands in for it.
 func (w *world) startManager(ctx context.Context) (err error) {
-	c := child{
-		name: "manager", path: w.options.manager,
-		args:        append([]string{"--allow-insecure-endpoints", "--health-probe-bind-address=0"}, w.plan.managerArgs...),
-		environment: []string{"KUBECONFIG=" + w.kubeconfig},
+	c := testbed.Child{
+		Name: "manager", Path: w.options.manager,
+		Args:        append([]string{"--allow-insecure-endpoints", "--health-probe-bind-address=0"}, w.plan.managerArgs...),
+		Environment: []string{"KUBECONFIG=" + w.kubeconfig},
 	}
 	if w.plan.bare {
-		c.path, c.args = w.self, []string{commandBareController}
+		c.Path, c.Args = w.self, []string{commandBareController}
 	}
 	w.manager, err = w.start(ctx, c)
 	return err
@@ -144,22 +149,22 @@ const (
 // createApp creates the ZimApp and waits until it is Ready.
 func (w *world) createApp(ctx context.Context) error {
 	const limit = time.Minute
-	secret := &corev1.Secret{StringData: map[string]string{secretKey: serverSecret}}
+	secret := &corev1.Secret{StringData: map[string]string{secretKey: testbed.ServerSecret}}
 	secret.Namespace, secret.Name = namespace, secretName
 	app := &zimv1alpha1.ZimApp{Spec: zimv1alpha1.ZimAppSpec{
-		AppID:             appID,
+		AppID:             testbed.AppID,
 		ServerSecretRef:   zimv1alpha1.SecretKeyReference{Name: secretName, Key: secretKey},
-		FromUserID:        operatorUser,
-		Endpoint:          w.simulator.api,
+		FromUserID:        testbed.OperatorUser,
+		Endpoint:          w.simulator.API,
 		RequestsPerSecond: w.plan.requestsPerSecond,
 	}}
 	app.Namespace, app.Name = namespace, zimv1alpha1.DefaultAppName
 	if err := errors.Join(w.kube.Create(ctx, secret), w.kube.Create(ctx, app)); err != nil {
 		return fmt.Errorf("creating the ZimApp: %w", err)
 	}
-	err := await(ctx, limit, func(ctx context.Context) (bool, error) {
+	err := testbed.Await(ctx, limit, func(ctx context.Context) (bool, error) {
 		err := w.kube.Get(ctx, client.ObjectKeyFromObject(app), app)
-		return isTrue(app.Status.Conditions, zimv1alpha1.ReadyCondition), err
+		return testbed.IsTrue(app.Status.Conditions, zimv1alpha1.ReadyCondition), err
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the ZimApp: %w", err)
@@ -179,17 +184,17 @@ func (w *world) limitCalls(ctx context.Context, callsPerSecond int32) error {
 	if err := w.kube.Patch(ctx, app, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("changing the ZimApp: %w", err)
 	}
-	if err := sleep(ctx, time.Second); err != nil {
+	if err := testbed.Sleep(ctx, time.Second); err != nil {
 		return err
 	}
-	return w.simulator.setQuota(ctx, appID, int(callsPerSecond))
+	return w.simulator.SetQuota(ctx, testbed.AppID, int(callsPerSecond))
 }
 
 // rotateSecret has the account get another ServerSecret, at ZIM and then in Kubernetes.
 func (w *world) rotateSecret(ctx context.Context) error {
 	const fresh = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-	err := w.simulator.setApp(ctx, zimsim.App{
-		AppID: appID, ServerSecret: fresh, CallsPerSecond: int(atQuota.requestsPerSecond),
+	err := w.simulator.SetApp(ctx, zimsim.App{
+		AppID: testbed.AppID, ServerSecret: fresh, CallsPerSecond: int(atQuota.requestsPerSecond),
 	})
 	if err != nil {
 		return err
@@ -202,5 +207,5 @@ func (w *world) rotateSecret(ctx context.Context) error {
 
 // managerLog returns what the manager has said; for errors.
 func (w *world) managerLog() string {
-	return strings.TrimSpace(tail(filepath.Join(w.dir, "manager.log")))
+	return strings.TrimSpace(testbed.Tail(filepath.Join(w.dir, "manager.log")))
 }

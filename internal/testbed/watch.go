@@ -1,4 +1,4 @@
-package main
+package testbed
 
 import (
 	"context"
@@ -26,15 +26,15 @@ type sighting struct {
 	failed string
 }
 
-// watch remembers what a watch of all ZimRooms has shown.
-type watch struct {
+// Watch remembers what a watch of all ZimRooms has shown.
+type Watch struct {
 	mu    sync.Mutex
 	rooms map[string]sighting
 	total int // Rooms that were ever Ready.
 }
 
-// startWatch returns when the watch has begun.
-func startWatch(ctx context.Context, config *rest.Config, scheme *runtime.Scheme) (*watch, error) {
+// StartWatch returns when the watch has begun.
+func StartWatch(ctx context.Context, config *rest.Config, scheme *runtime.Scheme) (*Watch, error) {
 	informers, err := cache.New(config, cache.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("watching ZimRooms: %w", err)
@@ -43,7 +43,7 @@ func startWatch(ctx context.Context, config *rest.Config, scheme *runtime.Scheme
 	if err != nil {
 		return nil, fmt.Errorf("watching ZimRooms: %w", err)
 	}
-	w := &watch{rooms: map[string]sighting{}}
+	w := &Watch{rooms: map[string]sighting{}}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    w.see,
 		UpdateFunc: func(_, object any) { w.see(object) },
@@ -58,7 +58,7 @@ func startWatch(ctx context.Context, config *rest.Config, scheme *runtime.Scheme
 	return w, nil
 }
 
-func (w *watch) see(object any) {
+func (w *Watch) see(object any) {
 	now := time.Now()
 	room, ok := object.(*zimv1alpha1.ZimRoom)
 	if !ok {
@@ -67,7 +67,7 @@ func (w *watch) see(object any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	seen := w.rooms[room.Name]
-	ready := findCondition(room.Status.Conditions, zimv1alpha1.ReadyCondition)
+	ready := FindCondition(room.Status.Conditions, zimv1alpha1.ReadyCondition)
 	isReady := ready != nil && ready.Status == metav1.ConditionTrue
 	if isReady && seen.ready.IsZero() {
 		seen.ready = now
@@ -86,7 +86,7 @@ func (w *watch) see(object any) {
 // failure is the reason for which a room failed; empty unless it did. One that waits for its turn has not failed.
 func failure(room *zimv1alpha1.ZimRoom, ready *metav1.Condition) string {
 	switch {
-	case isTrue(room.Status.Conditions, zimv1alpha1.StalledCondition):
+	case IsTrue(room.Status.Conditions, zimv1alpha1.StalledCondition):
 		return zimv1alpha1.StalledCondition
 	case ready == nil || ready.Status != metav1.ConditionFalse || ready.Reason == zimv1alpha1.ReasonRateLimited:
 		return ""
@@ -94,24 +94,26 @@ func failure(room *zimv1alpha1.ZimRoom, ready *metav1.Condition) string {
 	return ready.Reason
 }
 
-func findCondition(conditions []metav1.Condition, kind string) *metav1.Condition {
+// FindCondition returns the condition of a kind; nil if there is none.
+func FindCondition(conditions []metav1.Condition, kind string) *metav1.Condition {
 	return meta.FindStatusCondition(conditions, kind)
 }
 
-// areReady tells whether every one of the rooms was seen Ready.
-func (w *watch) areReady(rooms []*zimv1alpha1.ZimRoom) bool {
+// AreReady tells whether every one of the rooms was seen Ready.
+func (w *Watch) AreReady(rooms []*zimv1alpha1.ZimRoom) bool {
 	w.mu.Lock()
 	enough := w.total >= len(rooms)
 	w.mu.Unlock()
-	return enough && w.countReady(rooms) == len(rooms)
+	return enough && w.CountReady(rooms) == len(rooms)
 }
 
-func (w *watch) countReady(rooms []*zimv1alpha1.ZimRoom) int {
-	return len(w.readyTimes(rooms))
+// CountReady returns how many of the rooms were ever seen Ready.
+func (w *Watch) CountReady(rooms []*zimv1alpha1.ZimRoom) int {
+	return len(w.ReadyTimes(rooms))
 }
 
-// readyTimes returns when each of the rooms was first seen Ready; nothing for those that were not.
-func (w *watch) readyTimes(rooms []*zimv1alpha1.ZimRoom) []time.Time {
+// ReadyTimes returns when each of the rooms was first seen Ready; nothing for those that were not.
+func (w *Watch) ReadyTimes(rooms []*zimv1alpha1.ZimRoom) []time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	times := make([]time.Time, 0, len(rooms))
@@ -123,8 +125,8 @@ func (w *watch) readyTimes(rooms []*zimv1alpha1.ZimRoom) []time.Time {
 	return times
 }
 
-// countFailed returns how many of the rooms were ever seen failed.
-func (w *watch) countFailed(rooms []*zimv1alpha1.ZimRoom) int {
+// CountFailed returns how many of the rooms were ever seen failed.
+func (w *Watch) CountFailed(rooms []*zimv1alpha1.ZimRoom) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	failed := 0
@@ -136,9 +138,9 @@ func (w *watch) countFailed(rooms []*zimv1alpha1.ZimRoom) int {
 	return failed
 }
 
-// countConfirmed returns how many of the rooms were Ready when they were last seen, in the generation that they have
+// CountConfirmed returns how many of the rooms were Ready when they were last seen, in the generation that they have
 // here.
-func (w *watch) countConfirmed(rooms []*zimv1alpha1.ZimRoom) int {
+func (w *Watch) CountConfirmed(rooms []*zimv1alpha1.ZimRoom) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	confirmed := 0
@@ -148,4 +150,9 @@ func (w *watch) countConfirmed(rooms []*zimv1alpha1.ZimRoom) int {
 		}
 	}
 	return confirmed
+}
+
+// IsTrue tells whether there is a condition of a kind, and it is True.
+func IsTrue(conditions []metav1.Condition, kind string) bool {
+	return meta.IsStatusConditionTrue(conditions, kind)
 }

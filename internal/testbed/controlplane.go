@@ -1,4 +1,4 @@
-package main
+package testbed
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -20,10 +19,10 @@ import (
 // controlPlaneLimit is how long etcd and the API server may take to start on a slow machine.
 const controlPlaneLimit = 2 * time.Minute
 
-// runControlPlane runs etcd and the API server until its standard input ends, which it does whatever becomes of the
-// bench. It is a process of its own because what envtest starts would outlive a bench that is killed. The only argument
-// is the kubeconfig to write once the API server is ready.
-func runControlPlane(args []string) error {
+// RunControlPlane runs etcd and the API server until its standard input ends, which it does whatever becomes of the
+// program. It is a process of its own because what envtest starts would outlive a program that is killed. The only
+// argument is the kubeconfig to write once the API server is ready.
+func RunControlPlane(args []string) error {
 	if len(args) != 1 {
 		return errors.New("one argument is needed: the kubeconfig to write")
 	}
@@ -45,31 +44,36 @@ func runControlPlane(args []string) error {
 
 // publish writes a file that is complete as soon as it is there.
 func publish(path string, data []byte) error {
-	err := os.WriteFile(path+".new", data, 0o600) //nolint:gosec // The bench names the file.
+	err := os.WriteFile(path+".new", data, 0o600)
 	if err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path) //nolint:gosec // As above.
+	return os.Rename(path+".new", path)
 }
 
-// startControlPlane returns how to reach a fresh API server with the CRDs.
-func (w *world) startControlPlane(ctx context.Context) (*rest.Config, error) {
-	w.kubeconfig = filepath.Join(w.dir, "kubeconfig")
-	_, err := w.start(ctx, child{
-		name: "control-plane", path: w.self, args: []string{commandControlPlane, w.kubeconfig}, leashed: true,
-		environment: []string{"TMPDIR=" + w.dir}, // Goes with everything else, even if it can't clean up.
+// Starter starts a child.
+type Starter func(context.Context, Child) (*Process, error)
+
+// StartControlPlane starts etcd and a fresh API server with the CRDs, and returns how to reach it. The command is to
+// run RunControlPlane with the kubeconfig as its argument. All files are in a directory of the caller's.
+func StartControlPlane(
+	ctx context.Context, start Starter, dir, kubeconfig string, command ...string,
+) (*rest.Config, error) {
+	_, err := start(ctx, Child{
+		Name: "control-plane", Path: command[0], Args: append(command[1:], kubeconfig), Leashed: true,
+		Environment: []string{"TMPDIR=" + dir}, // Goes with everything else, even if it can't clean up.
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = await(ctx, controlPlaneLimit, func(context.Context) (bool, error) {
-		_, err := os.Stat(w.kubeconfig)
+	err = Await(ctx, controlPlaneLimit, func(context.Context) (bool, error) {
+		_, err := os.Stat(kubeconfig)
 		return err == nil, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("waiting for the control plane: %w", err)
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", w.kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}

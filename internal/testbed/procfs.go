@@ -1,4 +1,4 @@
-package main
+package testbed
 
 import (
 	"fmt"
@@ -7,35 +7,35 @@ import (
 	"strings"
 )
 
-// usage is what the kernel says of a process.
-type usage struct {
-	residentKB int // At present.
-	peakKB     int // At most so far.
-	cpuSeconds float64
+// Usage is what the kernel says of a process.
+type Usage struct {
+	ResidentKB int // At present.
+	PeakKB     int // At most so far.
+	CPUSeconds float64
 }
 
-// usage reads the process's own figures; only Linux has them.
-func (p *process) usage() (usage, error) {
-	directory := "/proc/" + strconv.Itoa(p.pid)
+// Usage reads the process's own figures; only Linux has them.
+func (p *Process) Usage() (Usage, error) {
+	directory := "/proc/" + strconv.Itoa(p.PID)
 	status, err := os.ReadFile(directory + "/status") //nolint:gosec // The kernel's.
 	if err != nil {
-		return usage{}, fmt.Errorf("reading the memory of %s: %w", p.name, err)
+		return Usage{}, fmt.Errorf("reading the memory of %s: %w", p.Name, err)
 	}
 	stat, err := os.ReadFile(directory + "/stat") //nolint:gosec // The kernel's.
 	if err != nil {
-		return usage{}, fmt.Errorf("reading the CPU time of %s: %w", p.name, err)
+		return Usage{}, fmt.Errorf("reading the CPU time of %s: %w", p.Name, err)
 	}
 	return parseUsage(string(status), string(stat))
 }
 
 // parseUsage reads the texts of status and stat of a process.
-func parseUsage(status, stat string) (u usage, err error) {
-	for name, value := range map[string]*int{"VmRSS:": &u.residentKB, "VmHWM:": &u.peakKB} {
+func parseUsage(status, stat string) (u Usage, err error) {
+	for name, value := range map[string]*int{"VmRSS:": &u.ResidentKB, "VmHWM:": &u.PeakKB} {
 		if *value, err = parseKB(status, name); err != nil {
 			return u, err
 		}
 	}
-	u.cpuSeconds, err = parseCPU(stat)
+	u.CPUSeconds, err = parseCPU(stat)
 	return u, err
 }
 
