@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/leaderelection"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -25,6 +26,7 @@ import (
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/controllers"
+	"github.com/zim-operator/zim-operator/internal/leadership"
 	"github.com/zim-operator/zim-operator/internal/metrics"
 	"github.com/zim-operator/zim-operator/internal/options"
 	"github.com/zim-operator/zim-operator/internal/startup"
@@ -39,6 +41,10 @@ const (
 	leaseDuration = 10 * time.Second
 	renewDeadline = 7 * time.Second
 	retryPeriod   = 2 * time.Second
+
+	// leaseValidity is how long after the asking a renewed lease is relied on: a call that leaves then arrives before
+	// another replica can lead.
+	leaseValidity = leaseDuration - time.Second
 )
 
 // gcPercent is below Go's default, unless GOGC says otherwise: with 10,000 ZimRooms most of the manager's memory would
@@ -67,26 +73,27 @@ func run() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	manager, err := newManager(o)
+	manager, lock, err := newManager(o)
 	if err != nil {
 		return err
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Zap))) // Not sooner: a failure is told once.
 	ctx := ctrl.SetupSignalHandler()
-	if err := setupControllers(ctx, manager, o); err != nil {
+	if err := setupControllers(ctx, manager, lock, o); err != nil {
 		return err
 	}
 	ctrl.Log.Info("Started", "version", version.String())
 	return manager.Start(ctx)
 }
 
-func newManager(o options.Options) (ctrl.Manager, error) {
+// newManager returns the manager, and the lock that tells whether it leads.
+func newManager(o options.Options) (ctrl.Manager, *leadership.Lock, error) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(zimv1alpha1.AddToScheme(scheme))
 	config, err := ctrl.GetConfig()
 	if err != nil {
-		return nil, fmt.Errorf("finding the API server: %w", err)
+		return nil, nil, fmt.Errorf("finding the API server: %w", err)
 	}
 	metricsOptions := metricsserver.Options{
 		BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure, CertDir: o.MetricsCertDir,
@@ -95,26 +102,33 @@ func newManager(o options.Options) (ctrl.Manager, error) {
 		metricsOptions.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	lease, renew, retry := leaseDuration, renewDeadline, retryPeriod
+	lock := leadership.NewLock(leaseValidity)
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Metrics:                       metricsOptions,
-		HealthProbeBindAddress:        o.ProbeAddress,
-		PprofBindAddress:              o.PprofAddress,
-		LeaderElection:                o.LeaderElect,
-		LeaderElectionID:              leaderElectionID,
-		LeaderElectionNamespace:       o.OperatorNamespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &lease,
-		RenewDeadline:                 &renew,
-		RetryPeriod:                   &retry,
-		Cache:                         cacheOptions(o.Namespaces()),
+		Scheme:                              scheme,
+		Metrics:                             metricsOptions,
+		HealthProbeBindAddress:              o.ProbeAddress,
+		PprofBindAddress:                    o.PprofAddress,
+		LeaderElection:                      o.LeaderElect,
+		LeaderElectionReleaseOnCancel:       true,
+		LeaderElectionResourceLockInterface: lock,
+		LeaseDuration:                       &lease,
+		RenewDeadline:                       &renew,
+		RetryPeriod:                         &retry,
+		Cache:                               cacheOptions(o.Namespaces()),
 		// Secrets are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("building the manager: %w", err)
+		return nil, nil, fmt.Errorf("building the manager: %w", err)
 	}
-	return manager, nil
+	lock.Interface, err = leaderelection.NewResourceLock(config, manager, leaderelection.Options{
+		LeaderElection: o.LeaderElect, LeaderElectionID: leaderElectionID, LeaderElectionNamespace: o.OperatorNamespace,
+		RenewDeadline: renew,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("preparing leader election: %w", err)
+	}
+	return manager, lock, nil
 }
 
 // cacheOptions are for chosen namespaces, or for all if there are none.
@@ -132,7 +146,7 @@ func cacheOptions(namespaces []string) cache.Options {
 	return chosen
 }
 
-func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Options) error {
+func setupControllers(ctx context.Context, manager ctrl.Manager, lock *leadership.Lock, o options.Options) error {
 	api, err := startup.NewClient(manager.GetConfig(), manager.GetScheme())
 	if err != nil {
 		return fmt.Errorf("building a client: %w", err)
@@ -146,9 +160,10 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, o options.Optio
 	observer := metrics.NewObserver(crmetrics.Registry)
 	operator := controllers.New(controllers.Options{
 		Client:            manager.GetClient(),
+		LeaderClient:      lock.Client(manager.GetClient()),
 		LiveReader:        manager.GetAPIReader(),
 		Recorder:          manager.GetEventRecorder("zim-operator"),
-		NewClient:         clientFactory(observer),
+		NewClient:         clientFactory(observer, lock),
 		OperatorNamespace: o.OperatorNamespace,
 		Endpoints: controllers.EndpointPolicy{
 			AllowedHosts:  o.AllowedEndpointHosts(),
@@ -182,7 +197,7 @@ func needs(o options.Options) startup.Needs {
 }
 
 // clientFactory is the one place that builds clients of ZIM. They share connections and observers.
-func clientFactory(observer zim.Observer) controllers.ClientFactory {
+func clientFactory(observer zim.Observer, lock *leadership.Lock) controllers.ClientFactory {
 	httpClient, observers := zim.NewHTTPClient(), zim.Observers{observer, controllers.CallLog{}}
 	return func(endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter) (*zim.Client, error) {
 		return zim.NewClient(zim.Config{
@@ -192,6 +207,7 @@ func clientFactory(observer zim.Observer) controllers.ClientFactory {
 			HTTPClient:   httpClient,
 			Limiter:      limiter,
 			Observer:     observers,
+			MayCall:      lock.Check,
 			UserAgent:    version.UserAgent(),
 		})
 	}

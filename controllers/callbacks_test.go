@@ -19,12 +19,14 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/controllers"
 	"github.com/zim-operator/zim-operator/internal/callback"
+	"github.com/zim-operator/zim-operator/internal/leadership"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -192,6 +194,17 @@ var _ = Describe("A server callback", func() {
 		w.advance(wait)
 		w.pass(ctx, room)
 		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+	})
+
+	It("is noted by a replica that does not lead", func(ctx context.Context) {
+		lock := leadership.NewLock(time.Hour)
+		lock.Interface = &resourcelock.LeaseLock{} // Somebody else has it.
+		w.options.LeaderClient = lock.Client(w.options.Client)
+		w.restartOperator()
+		Expect(w.receive(ctx, "room_destroy", room.Spec.ID)).To(Equal(callback.Noted))
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		Expect(err).To(MatchError(leadership.ErrNotLeader), "as against the reconcilers")
 	})
 
 	It("is refused, for ZIM to repeat it, as long as Kubernetes takes no note", func(ctx context.Context) {

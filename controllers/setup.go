@@ -32,6 +32,8 @@ const passTimeout = 90 * time.Second
 type Options struct {
 	// Client reads ZimApps, ZimRooms and metadata of namespaces from the cache, and writes.
 	Client client.Client
+	// LeaderClient does the same for the reconcilers, and may refuse to write when another replica leads. Nil: Client.
+	LeaderClient client.Client
 	// LiveReader reads from the API server: Secrets, and ZimRooms where the cache may be too old.
 	LiveReader client.Reader
 	// Recorder takes events.
@@ -75,11 +77,14 @@ func New(options Options) *Controllers {
 	if options.Observer == nil {
 		options.Observer = noObserver{}
 	}
+	callbacks := newCallbackNotebook(options) // These are noted on every replica.
+	if options.LeaderClient != nil {
+		options.Client = options.LeaderClient
+	}
 	if len(options.WatchedNamespaces) > 0 {
 		options.Client = liveNamespaces{Client: options.Client, live: options.LiveReader}
 	}
-	c := &Controllers{options: options, wakeApps: newWaker(), wakeRooms: newWaker()}
-	c.callbacks = newCallbackNotebook(options)
+	c := &Controllers{options: options, wakeApps: newWaker(), wakeRooms: newWaker(), callbacks: callbacks}
 	registry := newAppRegistry(c.appChanged, c.wakeApps.wake)
 	registry.gone = options.Observer.Forget
 	load := newWorkload()

@@ -59,6 +59,8 @@ type Config struct {
 	Limiter *Limiter
 	// Observer learns of every call. Nil: nobody does.
 	Observer Observer
+	// MayCall is asked right before each call leaves; its error keeps the call from leaving. Nil: every call may leave.
+	MayCall func() error
 	// Now tells the time of the signature. Nil: time.Now.
 	Now func() time.Time
 	// UserAgent names the program and its version. Empty: Go's own.
@@ -87,6 +89,9 @@ func NewClient(config Config) (*Client, error) {
 	}
 	if config.HTTPClient == nil {
 		return nil, errors.New("an HTTP client is needed: see NewHTTPClient")
+	}
+	if config.MayCall == nil {
+		config.MayCall = func() error { return nil }
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -127,7 +132,11 @@ func (c *Client) call(ctx context.Context, call apiCall, answer any) error {
 // attempt waits for a turn and sends a call once, with a signature of its own.
 func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
 	asked := time.Now() // The real one: it measures, it does not sign.
-	if err := c.waitForTurn(ctx); err != nil {
+	err := c.waitForTurn(ctx)
+	if err == nil {
+		err = c.config.MayCall()
+	}
+	if err != nil {
 		return &Error{Action: call.action, Class: ClassTransient, Failure: FailureNoTurn, cause: err}
 	}
 	sent := time.Now()

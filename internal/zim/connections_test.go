@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
@@ -126,4 +128,44 @@ func TestCallIsNotSentWhenItsContextIsOver(t *testing.T) {
 			equal(t, "number of observed calls", len(observed.all()), 0)
 		})
 	}
+}
+
+func TestCallIsNotSentWhenItMayNotLeave(t *testing.T) {
+	w, observed, errForbidden := newWire(t), &calls{}, errors.New("forbidden")
+	client := newClient(t, "http://"+closedAddress(t), w.client, func(config *zim.Config) {
+		config.MayCall, config.Observer = func() error { return errForbidden }, observed
+	})
+	for name, client := range map[string]*zim.Client{"paced": client, "unpaced": client.Unpaced()} {
+		t.Run(name, func(t *testing.T) {
+			err := client.DestroyRoom(t.Context(), "room")
+			failsWith(t, err, zim.Error{
+				Action: zim.ActionDestroyRoom, Class: zim.ClassTransient, Failure: zim.FailureNoTurn,
+			})
+			if !errors.Is(err, errForbidden) {
+				t.Errorf("the cause of %v is not what forbade it", err)
+			}
+		})
+	}
+	equal(t, "number of requests", len(w.requests()), 0)
+	equal(t, "number of observed calls", len(observed.all()), 0)
+}
+
+func TestCallMayNotLeaveAfterItsTurnCameTooLate(t *testing.T) {
+	w, limiter, leads := newWire(t), zim.NewLimiter(20), atomic.Bool{}
+	client := newClient(t, "http://"+closedAddress(t), w.client, func(config *zim.Config) {
+		config.Limiter = limiter
+		config.MayCall = func() error {
+			if leads.Load() {
+				return nil
+			}
+			return context.Canceled
+		}
+	})
+	leads.Store(true)
+	if _, err := limiter.TakeTurns(t.Context(), 4); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(10*time.Millisecond, func() { leads.Store(false) }) // While the call waits for its turn.
+	_ = client.DestroyRoom(t.Context(), "room")
+	equal(t, "number of requests", len(w.requests()), 0)
 }

@@ -40,7 +40,7 @@ type Error struct {
 	RequestID string
 	// MaybeDone is true if ZIM may have carried the call out although no usable answer came.
 	MaybeDone bool
-	// cause is the error of the context, if that had ended.
+	// cause is the error of the context, if that had ended, or why the call might not leave.
 	cause error
 }
 
@@ -59,7 +59,7 @@ func (e *Error) Error() string {
 	}
 }
 
-// Unwrap gives access to the context's error, if that is what ended the call.
+// Unwrap gives access to the cause, if there is one.
 func (e *Error) Unwrap() error {
 	return e.cause
 }

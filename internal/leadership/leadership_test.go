@@ -1,0 +1,141 @@
+package leadership_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/zim-operator/zim-operator/internal/leadership"
+)
+
+const validity = 9 * time.Second
+
+// lease is the lock below: it takes a while, and fails on command.
+type lease struct {
+	resourcelock.Interface
+
+	takes time.Duration
+	err   error
+}
+
+func (*lease) Identity() string { return "me" }
+
+func (l *lease) Create(context.Context, resourcelock.LeaderElectionRecord) error {
+	time.Sleep(l.takes)
+	return l.err
+}
+
+func (l *lease) Update(context.Context, resourcelock.LeaderElectionRecord) error {
+	time.Sleep(l.takes)
+	return l.err
+}
+
+func mine() resourcelock.LeaderElectionRecord {
+	return resourcelock.LeaderElectionRecord{HolderIdentity: "me"}
+}
+
+func TestOnlyARenewedLeaseIsHeld(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happens func(ctx context.Context, below *lease, lock *leadership.Lock)
+		leads   bool
+	}{
+		"nothing yet": {func(context.Context, *lease, *leadership.Lock) {}, false},
+		"acquired": {func(ctx context.Context, _ *lease, lock *leadership.Lock) {
+			_ = lock.Create(ctx, mine())
+		}, true},
+		"not acquired": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			below.err = errors.New("somebody else has it")
+			_ = lock.Create(ctx, mine())
+		}, false},
+		"renewed in time": {func(ctx context.Context, _ *lease, lock *leadership.Lock) {
+			_ = lock.Create(ctx, mine())
+			time.Sleep(validity - time.Second)
+			_ = lock.Update(ctx, mine())
+			time.Sleep(validity - time.Second)
+		}, true},
+		"paused for too long": {func(ctx context.Context, _ *lease, lock *leadership.Lock) {
+			_ = lock.Update(ctx, mine())
+			time.Sleep(validity)
+		}, false},
+		"counted from the asking": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			below.takes = time.Second
+			_ = lock.Update(ctx, mine())
+			time.Sleep(validity - time.Second)
+		}, false},
+		"not renewed, but not over": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			_ = lock.Update(ctx, mine())
+			below.err = errors.New("no answer")
+			_ = lock.Update(ctx, mine())
+		}, true},
+		"no election": {func(_ context.Context, _ *lease, lock *leadership.Lock) { lock.Interface = nil }, true},
+		"given back": {func(ctx context.Context, _ *lease, lock *leadership.Lock) {
+			_ = lock.Update(ctx, mine())
+			_ = lock.Update(ctx, resourcelock.LeaderElectionRecord{})
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				below, lock := &lease{}, leadership.NewLock(validity)
+				lock.Interface = below
+				tc.happens(t.Context(), below, lock)
+				if err := lock.Check(); (err == nil) != tc.leads {
+					t.Errorf("got %v, want %v", err, tc.leads)
+				}
+			})
+		})
+	}
+}
+
+// writer counts what is written.
+type writer struct {
+	client.Client
+
+	objects, statuses int
+}
+
+func (w *writer) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
+	w.objects++
+	return nil
+}
+
+func (w *writer) Status() client.SubResourceWriter { return status{writer: w} }
+
+type status struct {
+	client.SubResourceWriter
+
+	writer *writer
+}
+
+func (s status) Patch(context.Context, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+	s.writer.statuses++
+	return nil
+}
+
+func TestOnlyTheLeaderWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, below, lock := t.Context(), &writer{}, leadership.NewLock(validity)
+		lock.Interface = &lease{}
+		guarded := lock.Client(below)
+		write := func() error {
+			object := &corev1.Secret{}
+			return errors.Join(guarded.Patch(ctx, object, client.MergeFrom(object)),
+				guarded.Status().Patch(ctx, object, client.MergeFrom(object)))
+		}
+		if err := lock.Update(ctx, mine()); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(); err != nil || below.objects != 1 || below.statuses != 1 {
+			t.Errorf("the leader wrote %d objects and %d statuses: %v", below.objects, below.statuses, err)
+		}
+		time.Sleep(validity)
+		if err := write(); !errors.Is(err, leadership.ErrNotLeader) || below.objects != 1 || below.statuses != 1 {
+			t.Errorf("another wrote %d objects and %d statuses: %v", below.objects, below.statuses, err)
+		}
+	})
+}

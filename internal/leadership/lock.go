@@ -1,0 +1,75 @@
+// Package leadership tells a replica at any moment whether it still is the leader. Leader election alone does not: it
+// ends the process of a leader that could not renew its lease, but one that was paused beyond its lease, and wakes, may
+// act for a moment on what it had begun, while another replica leads.
+package leadership
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// ErrNotLeader is the error of what only the leader may do.
+var ErrNotLeader = errors.New("this replica is not the leader, or may not be any more")
+
+// Lock is the lock of an election that remembers when it was last renewed. It is safe for concurrent use.
+type Lock struct {
+	// Interface is the lock itself. Nil: there is no election, and every replica leads.
+	resourcelock.Interface
+
+	validity time.Duration
+	mu       sync.Mutex
+	renewed  time.Time
+}
+
+// NewLock returns a lock, which has to get its Interface before the election begins. It is taken to be held for so long
+// after each renewal: less than the lease, because what is begun at the end of that time still takes a moment to arrive.
+func NewLock(validity time.Duration) *Lock {
+	return &Lock{validity: validity}
+}
+
+// Check returns ErrNotLeader unless nobody else can be the leader by now.
+func (l *Lock) Check() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.Interface != nil && (l.renewed.IsZero() || time.Since(l.renewed) >= l.validity) {
+		return ErrNotLeader
+	}
+	return nil
+}
+
+// Create implements resourcelock.Interface.
+func (l *Lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.write(ctx, record, l.Interface.Create)
+}
+
+// Update implements resourcelock.Interface.
+func (l *Lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.write(ctx, record, l.Interface.Update)
+}
+
+// write counts the lease from before it is asked for: the API server, and by it the others, may have it so early.
+func (l *Lock) write(
+	ctx context.Context, record resourcelock.LeaderElectionRecord,
+	write func(context.Context, resourcelock.LeaderElectionRecord) error,
+) error {
+	asked := time.Now()
+	if record.HolderIdentity != l.Identity() { // It is given back.
+		l.set(time.Time{})
+		return write(ctx, record)
+	}
+	err := write(ctx, record)
+	if err == nil {
+		l.set(asked)
+	}
+	return err
+}
+
+func (l *Lock) set(renewed time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.renewed = renewed
+}
