@@ -117,7 +117,7 @@ fmt: ## Format the sources.
 .PHONY: lint
 lint: ## Run the linters.
 	$(TOOL) golangci-lint run
-	@for module in bench image argocd monitoring; do \
+	@for module in bench chaos image argocd monitoring; do \
 		echo "golangci-lint run in hack/$$module"; \
 		(cd hack/$$module && $(subst hack/tools,../tools,$(TOOL)) golangci-lint run -c ../../.golangci.yml) || exit 1; done
 
@@ -129,6 +129,7 @@ test: ## Run all tests: unit, client against simulator, controllers against a re
 	@assets="$$(hack/controlplane/provide.sh)" && \
 		KUBEBUILDER_ASSETS="$$assets" go test $(race) -shuffle=on -timeout=20m $(packages)
 	@cd hack/bench && go test $(race) -shuffle=on ./...
+	@cd hack/chaos && go test $(race) -shuffle=on ./...
 	@cd hack/image && go test ./...
 	@# These read files outside of their modules, which the cache of results does not notice.
 	@cd hack/argocd && go test -count=1 -shuffle=on ./...
@@ -176,7 +177,15 @@ bench: bin/bench ## Measure the operator against its figures, in most of an hour
 soak: bin/bench ## Use an account fully, with faults, for SOAK (10m); fail on a limit answer, or if the manager grows.
 	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/bench soak
 
-# The bench is a module of its own: the operator does not depend on what draws plots.
+.PHONY: chaos
+chaos: bin/chaos ## Break everything around the operator, in half an hour (CHAOS=quick: under four minutes); see docs/reliability.md.
+	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/chaos $(ARGS)
+
+# Modules of their own: the operator does not depend on what draws plots, or breaks connections.
+.PHONY: bin/chaos
+bin/chaos: build
+	@cd hack/chaos && go build -o ../../bin/chaos .
+
 .PHONY: bin/bench
 bin/bench: build
 	@cd hack/bench && go build -o ../../bin/bench .
@@ -189,6 +198,7 @@ verify: generate docs ## Fail if generated files, module files or formatting are
 	cd hack/tools && go mod tidy
 	cd hack/controlplane && go mod tidy
 	cd hack/bench && go mod tidy
+	cd hack/chaos && go mod tidy
 	cd hack/tools/helm && go mod tidy
 	cd hack/tools/docs && go mod tidy
 	cd hack/image && go mod tidy

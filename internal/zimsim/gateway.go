@@ -79,7 +79,7 @@ func (s *Simulator) checkCaller(app *appState, req *request, timestamp int64, no
 		return s.switches.UnknownApp
 	}
 	tolerance := int64(signatureTolerance / time.Second)
-	if age := now.Unix() - timestamp; age > tolerance || age < -tolerance {
+	if age := now.Unix() + int64(app.config.ClockAhead) - timestamp; age > tolerance || age < -tolerance {
 		return CodeSignatureExpired
 	}
 	want := sign(app.config.AppID, req.query.Get(paramNonce), app.config.ServerSecret, timestamp)

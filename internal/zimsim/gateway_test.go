@@ -221,6 +221,14 @@ func TestTimestampMayBeTenMinutesOff(t *testing.T) {
 	}
 }
 
+func TestClockOfAnAppMayBeOff(t *testing.T) {
+	for off, want := range map[int]int{600: 0, -600: 0, 601: 100000004, -601: 100000004} {
+		f := newFixture(t)
+		f.change(func(app *zimsim.App) { app.ClockAhead = off })
+		f.wantCode(f.send(http.MethodPost, signed("CreateRoom", start), `{"FromUserId":"op","RoomId":"r"}`), want)
+	}
+}
+
 func TestWrongMethods(t *testing.T) {
 	for action, right := range map[string]string{
 		"CreateRoom": "POST", "DestroyRoom": "GET", "QueryRoomAttribute": "POST", "ModifyRoomAttribute": "POST",

@@ -60,6 +60,10 @@ type App struct {
 	// ServiceDisabled makes every call of the app end with 100000017: In-app Chat is not switched on in the console.
 	ServiceDisabled bool `json:"serviceDisabled,omitempty"`
 
+	// ClockAhead is by how many seconds the clock that judges the app's timestamps is ahead of Options.Now; negative:
+	// behind. Nothing else goes by it.
+	ClockAhead int `json:"clockAhead,omitempty"`
+
 	// AttributeLimits bound the attributes of each room.
 	AttributeLimits AttributeLimits `json:"attributeLimits,omitzero"`
 }

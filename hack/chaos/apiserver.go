@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+)
+
+var silent = log.New(io.Discard, "", 0)
+
+// refusal is an answer that the API server is made to give.
+type refusal struct {
+	status     int
+	reason     metav1.StatusReason
+	everything bool // Reading too, and the lease.
+}
+
+// kubeFront stands between one replica and the API server. It refuses on command, and counts.
+type kubeFront struct {
+	server *httptest.Server
+
+	mu      sync.Mutex
+	refuses *refusal
+	refused int
+	// renewed is when the replica last wrote the lease.
+	renewed time.Time
+	// writes are those of ZimRooms that were carried out, by name.
+	writes map[string]int
+}
+
+func newKubeFront(config *rest.Config) (*kubeFront, error) {
+	target, err := url.Parse(config.Host)
+	if err != nil {
+		return nil, fmt.Errorf("address of the API server: %w", err)
+	}
+	transport, err := rest.TransportFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the API server: %w", err)
+	}
+	f := &kubeFront{writes: map[string]int{}}
+	forward := &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:      transport,
+		FlushInterval:  -1,
+		ModifyResponse: f.count,
+		ErrorHandler:   func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorLog:       silent,
+	}
+	f.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !f.refuse(w, r) {
+			forward.ServeHTTP(w, r)
+		}
+	}))
+	f.server.Config.ErrorLog = silent
+	f.server.EnableHTTP2 = true
+	f.server.StartTLS()
+	return f, nil
+}
+
+func (f *kubeFront) address() string { return f.server.Listener.Addr().String() }
+
+// kubeconfig is that of the replica, which reaches the front through an address before it.
+func (f *kubeFront) kubeconfig(address string) ([]byte, error) {
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw})
+	return json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": "chaos",
+		"contexts": []any{map[string]any{"name": "chaos", "context": map[string]any{"cluster": "chaos"}}},
+		"clusters": []any{map[string]any{"name": "chaos", "cluster": map[string]any{
+			"server": "https://" + address, "certificate-authority-data": authority,
+		}}},
+	})
+}
+
+// setRefusal makes requests fail; nil: no more.
+func (f *kubeFront) setRefusal(refuses *refusal) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refuses = refuses
+}
+
+// refuse answers a request that is to fail.
+func (f *kubeFront) refuse(w http.ResponseWriter, r *http.Request) bool {
+	f.mu.Lock()
+	refuses := f.refuses
+	hit := refuses != nil && (refuses.everything || isOperatorsWrite(r))
+	if hit {
+		f.refused++
+	}
+	f.mu.Unlock()
+	if !hit {
+		return false
+	}
+	status := metav1.Status{
+		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+		Code: int32(refuses.status), Reason: refuses.reason, Message: "made to fail", //nolint:gosec // Three digits.
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if refuses.status == http.StatusTooManyRequests || refuses.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(refuses.status)
+	_ = json.NewEncoder(w).Encode(status)
+	return true
+}
+
+// isOperatorsWrite tells writes of ZimRooms, ZimApps and events from reading, and from the election.
+func isOperatorsWrite(r *http.Request) bool {
+	return r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/leases")
+}
+
+// count notes what was carried out.
+func (f *kubeFront) count(response *http.Response) error {
+	r := response.Request
+	if r.Method == http.MethodGet || response.StatusCode >= http.StatusBadRequest {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if strings.Contains(r.URL.Path, "/leases") {
+		f.renewed = time.Now()
+	}
+	if _, rest, ok := strings.Cut(r.URL.Path, "/zimrooms/"); ok {
+		name, _, _ := strings.Cut(rest, "/")
+		f.writes[name]++
+	}
+	return nil
+}
+
+// forget begins a new count.
+func (f *kubeFront) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writes, f.refused = map[string]int{}, 0
+}
+
+// counts returns the writes by ZimRoom, and how many requests were refused.
+func (f *kubeFront) counts() (writes map[string]int, refused int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	writes = map[string]int{}
+	for name, count := range f.writes {
+		writes[name] = count
+	}
+	return writes, f.refused
+}
+
+// lastRenewal is when the replica last wrote the lease.
+func (f *kubeFront) lastRenewal() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.renewed
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
+)
+
+const (
+	killRooms      = 50
+	kills          = 100
+	killsQuick     = 8
+	longestLife    = 2500 * time.Millisecond
+	changesPerLife = 4
+)
+
+func killRows() []row {
+	return []row{{
+		name: fmt.Sprintf("%d times killed at random, %d rooms", kills, killRooms), quick: true, run: (*world).tryKills,
+	}}
+}
+
+// tryKills runs one manager without a second, kills it again and again at random moments, and starts it again, while
+// rooms come, change, vanish and go.
+func (w *world) tryKills(ctx context.Context, r row) (*result, error) {
+	count := kills
+	if w.quick {
+		count = killsQuick
+	}
+	alone, err := w.newReplica(ctx, "alone", w.config)
+	if err != nil {
+		return nil, err
+	}
+	pair := w.replicas
+	for _, replica := range pair {
+		replica.hold()
+	}
+	w.replicas = []*replica{alone}
+	defer func() { w.replicas = pair }()
+	t := &trial{world: w, row: r, steady: newRooms("killed", killRooms)}
+	if err := w.simulator.Forget(ctx); err != nil {
+		return nil, err
+	}
+	k := &killer{trial: t, next: killRooms}
+	t.began = time.Now()
+	for range count {
+		if err := k.live(ctx, alone); err != nil {
+			return nil, err
+		}
+	}
+	if err := alone.start(ctx); err != nil {
+		return nil, err
+	}
+	t.vitals = w.watchVitals(ctx)
+	t.ended = time.Now()
+	result, err := k.finish(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result.seen = fmt.Sprintf("killed %d times, %d changes, %s", count, k.changes, result.seen)
+	alone.hold()
+	for _, replica := range pair {
+		if err := replica.start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
+}
+
+// killer is a run of kills.
+type killer struct {
+	*trial
+	gone    []*room
+	next    int
+	changes int
+}
+
+// live is one life of the manager, at whose end it is killed.
+func (k *killer) live(ctx context.Context, alone *replica) error {
+	if err := alone.start(ctx); err != nil {
+		return err
+	}
+	alone.mu.Lock()
+	alone.idle = true // It is started again here.
+	alone.mu.Unlock()
+	life := time.Duration(rand.Int64N(int64(longestLife)))
+	for range changesPerLife {
+		if err := testbed.Sleep(ctx, life/changesPerLife); err != nil {
+			return err
+		}
+		if err := k.change(ctx); err != nil {
+			return err
+		}
+	}
+	<-alone.signal(syscall.SIGKILL).Ended()
+	return nil
+}
+
+// change does something to a random room. The first time that a room is chosen, it is created.
+func (k *killer) change(ctx context.Context) error {
+	k.changes++
+	i := rand.IntN(len(k.steady))
+	r := k.steady[i]
+	if r.object.UID == "" {
+		return k.create(ctx, r)
+	}
+	switch rand.IntN(5) {
+	case 0: // It goes, and another one comes in its place.
+		k.gone = append(k.gone, r)
+		k.steady[i] = newRooms("killed", k.next+1)[k.next]
+		k.next++
+		return k.remove(ctx, r)
+	case 1:
+		return k.vanish(ctx, r)
+	case 2:
+		return k.edit(ctx, r, fmt.Sprintf("value %d", k.changes), fmt.Sprintf("Name %d", k.changes))
+	default:
+		return k.edit(ctx, r, fmt.Sprintf("value %d", k.changes), "")
+	}
+}
+
+// finish has every room declared, and looks what became of them.
+func (k *killer) finish(ctx context.Context) (*result, error) {
+	for _, r := range k.steady {
+		if r.object.UID == "" {
+			if err := k.create(ctx, r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	k.fresh = k.gone
+	took, failed := k.converge(ctx, k.rooms(), convergeLimit)
+	if err := k.collect(ctx); err != nil {
+		return nil, err
+	}
+	k.writes = nil // Each life writes anew.
+	result := k.result(took, failed)
+	result.broken = append(result.broken, k.strays(ctx)...)
+	if err := k.remove(ctx, k.rooms()...); err != nil {
+		return nil, err
+	}
+	if _, err := k.converge(ctx, k.rooms(), settleLimit); err != nil {
+		result.broken = append(result.broken, "in the end: "+err.Error())
+	}
+	return result, nil
+}
+
+// strays finds live rooms that nobody declares.
+func (k *killer) strays(ctx context.Context) []string {
+	live, err := k.world.live(ctx, k.rooms())
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, r := range k.rooms() {
+		if r.isDeclared() {
+			delete(live, r.object.Spec.ID)
+		}
+	}
+	var lines []string
+	for id := range live {
+		lines = append(lines, id+" exists, and nobody declares it")
+	}
+	return lines
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// runRows runs all rows that are wanted, and shows what became of them. It fails if a promise was broken.
+func (w *world) runRows(ctx context.Context) error {
+	began := time.Now()
+	if err := w.build(ctx); err != nil {
+		return fmt.Errorf("building the world: %w", err)
+	}
+	broken := 0
+	for _, r := range w.wanted(allRows()) {
+		w.say("%s", r.name)
+		run := r.run
+		if run == nil {
+			run = (*world).try
+		}
+		result, err := run(w, ctx, r)
+		if err != nil {
+			return fmt.Errorf("row %q: %w", r.name, err)
+		}
+		w.results = append(w.results, result)
+		w.say("  %s; converged after %s; %s", result.seen, seconds(result.converged), result.verdict())
+		for _, line := range result.broken {
+			broken++
+			w.say("  BROKEN: %s", line)
+		}
+	}
+	version, err := exec.CommandContext(ctx, w.manager, "--version").Output() //nolint:gosec // Ours.
+	if err != nil {
+		return fmt.Errorf("asking for the version: %w", err)
+	}
+	kind := ""
+	if w.quick {
+		kind = ", quick"
+	}
+	if _, err := fmt.Fprintf(os.Stdout, "%s; %d cores, %s/%s; %s%s\n\n", strings.TrimSpace(string(version)),
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, time.Since(began).Round(time.Second), kind); err != nil {
+		return err
+	}
+	if err := writeTable(os.Stdout, w.results); err != nil {
+		return err
+	}
+	if broken > 0 {
+		return fmt.Errorf("%d promises were broken", broken)
+	}
+	return nil
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+func (r *result) verdict() string {
+	if len(r.broken) == 0 {
+		return "held"
+	}
+	return strings.Join(r.broken, "; ")
+}
+
+// writeTable writes what became of the rows as a table in Markdown.
+func writeTable(out io.Writer, results []*result) error {
+	rows := [][]string{
+		{"fault", "observed", "calls/s", "writes", "memory", "converged", "promises"},
+		{"---", "---", "---", "---", "---", "---", "---"},
+	}
+	for _, r := range results {
+		rows = append(rows, []string{
+			r.row, r.seen, fmt.Sprint(r.rate), fmt.Sprint(r.writes), fmt.Sprintf("%.2f", r.growth), seconds(r.converged),
+			r.verdict(),
+		})
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString("| " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+1))
+		}
+		if _, err := fmt.Fprintln(out, line.String()+"|"); err != nil {
+			return fmt.Errorf("writing the table: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
+)
+
+const (
+	// convergeLimit is when to give up waiting for the rooms after a fault that has no limit of its own.
+	convergeLimit = 3 * time.Minute
+	// settleLimit is how long rooms may take to come and to go while nothing is broken.
+	settleLimit = time.Minute
+)
+
+// row is one fault.
+type row struct {
+	name string
+	// quick rows stand for the rest in a quick run.
+	quick bool
+	// lasts is how long the fault lasts; 0: as long as most.
+	lasts time.Duration
+	// begin breaks something; whatever it is, world.heal mends it, and end what that does not know.
+	begin, end func(ctx context.Context, t *trial) error
+	// burst: the changes to the rooms come all at once, and the fault in the middle of them.
+	burst bool
+	// judge looks for what only this fault can break, and says what was seen.
+	judge func(t *trial) (seen string, broken []string)
+	// run is for a row that goes quite another way.
+	run func(w *world, ctx context.Context, r row) (*result, error)
+}
+
+// trial is one row under way.
+type trial struct {
+	*world
+	row            row
+	steady, fresh  []*room
+	began, ended   time.Time // Of the fault.
+	converged      time.Time
+	calls          testbed.Journal // Of the operator, from the beginning of the fault to the end.
+	writes         map[string]int  // While the fault lasted.
+	refused        int
+	vitals         *vitals
+	leader         *replica         // At the beginning.
+	leaderProcess  *testbed.Process // As above.
+	leaderRestarts int
+}
+
+// rooms are all of the trial.
+func (t *trial) rooms() []*room { return slices.Concat(t.steady, t.fresh) }
+
+// prefix begins the names of a row's rooms: the row's own, cut short, and a sum of all of it.
+func (r *row) prefix() string {
+	const most = 18
+	clean := strings.Map(func(c rune) rune {
+		if (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') {
+			return c
+		}
+		return '-'
+	}, strings.ToLower(r.name))
+	sum := crc32.ChecksumIEEE([]byte(r.name))
+	return fmt.Sprintf("%s-%04x", strings.Trim(clean[:min(len(clean), most)], "-"), sum&0xffff)
+}
+
+// try runs one row: rooms, the fault with changes to the rooms meanwhile, convergence, judgement, and the end of all
+// rooms.
+func (w *world) try(ctx context.Context, r row) (*result, error) {
+	steady, fresh := w.size()
+	t := &trial{world: w, row: r, steady: newRooms(r.prefix(), steady), fresh: newRooms(r.prefix()+"-new", fresh)}
+	if r.lasts == 0 {
+		t.row.lasts = w.lasts()
+	}
+	if err := t.prepare(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t.vitals = w.watchVitals(ctx)
+	if err := t.breakThings(ctx); err != nil {
+		return nil, err
+	}
+	took, failed := w.converge(ctx, t.rooms(), convergeLimit)
+	t.converged = time.Now()
+	if err := t.collect(ctx); err != nil {
+		return nil, err
+	}
+	result := t.result(took, failed)
+	if err := w.remove(ctx, t.rooms()...); err != nil {
+		return nil, err
+	}
+	if _, err := w.converge(ctx, t.rooms(), settleLimit); err != nil {
+		result.broken = append(result.broken, "in the end: "+err.Error())
+	}
+	return result, nil
+}
+
+// prepare has the steady rooms Ready, and all counts at nothing.
+func (t *trial) prepare(ctx context.Context) (err error) {
+	if t.leader, err = t.world.leader(ctx); err != nil {
+		return err
+	}
+	t.leaderProcess, _ = t.leader.running()
+	if err := t.create(ctx, t.steady...); err != nil {
+		return err
+	}
+	if _, err := t.converge(ctx, t.steady, settleLimit); err != nil {
+		return fmt.Errorf("before the fault: %w", err)
+	}
+	for _, r := range t.replicas {
+		r.front.forget()
+		r.forgive()
+	}
+	return t.simulator.Forget(ctx)
+}
+
+// breakThings has the fault, and changes while it lasts.
+func (t *trial) breakThings(ctx context.Context) error {
+	changes := t.changes()
+	spread := t.row.lasts * 4 / 5
+	t.began = time.Now()
+	if t.row.burst {
+		spread = time.Second / 2
+		for _, change := range changes[:len(changes)/2] {
+			if err := change(ctx); err != nil {
+				return err
+			}
+		}
+		changes = changes[len(changes)/2:]
+		t.began = time.Now()
+	}
+	if err := t.row.begin(ctx, t); err != nil {
+		return fmt.Errorf("breaking something: %w", err)
+	}
+	for i, change := range changes {
+		pause := time.Until(t.began.Add(spread * time.Duration(i) / time.Duration(len(changes))))
+		if err := testbed.Sleep(ctx, pause); err != nil {
+			return err
+		}
+		if err := change(ctx); err != nil {
+			return err
+		}
+	}
+	if err := testbed.Sleep(ctx, time.Until(t.began.Add(t.row.lasts))); err != nil {
+		return err
+	}
+	t.countWrites()
+	t.ended = time.Now()
+	if t.row.end != nil {
+		if err := t.row.end(ctx, t); err != nil {
+			return fmt.Errorf("mending something: %w", err)
+		}
+	}
+	return t.heal(ctx)
+}
+
+// changes are what people and others do to the rooms, in random order: new rooms, edits of attributes and of names,
+// rooms that vanish, deletions.
+func (t *trial) changes() []func(context.Context) error {
+	var list []func(context.Context) error
+	each := len(t.fresh)
+	for i := range each {
+		list = append(list,
+			func(ctx context.Context) error { return t.create(ctx, t.fresh[i]) },
+			func(ctx context.Context) error { return t.edit(ctx, t.steady[i], "second", "") })
+		if i%2 == 0 {
+			list = append(list,
+				func(ctx context.Context) error { return t.vanish(ctx, t.steady[each+i]) },
+				func(ctx context.Context) error { return t.remove(ctx, t.steady[each+i+1]) })
+		}
+	}
+	last := t.steady[len(t.steady)-1]
+	list = append(list, func(ctx context.Context) error { return t.edit(ctx, last, "second", "Another name") })
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+func (t *trial) countWrites() {
+	t.writes = map[string]int{}
+	for _, r := range t.replicas {
+		writes, refused := r.front.counts()
+		t.refused += refused
+		for name, count := range writes {
+			t.writes[name] += count
+		}
+	}
+}
+
+// collect reads what was called.
+func (t *trial) collect(ctx context.Context) error {
+	calls, err := t.simulator.Calls(ctx, testbed.AppID)
+	t.calls = calls.By(testbed.OperatorAgent)
+	for _, r := range t.replicas {
+		t.leaderRestarts += r.forgive()
+	}
+	return err
+}
