@@ -167,16 +167,13 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 		Expect(w.calls()).To(BeEmpty())
 	})
 
-	It("is not asked again about a manifest that it refused, until the manifest or the ZimApp changes",
+	It("is not asked again about a manifest that it refused before its slot, unless the manifest or the ZimApp changes",
 		func(ctx context.Context) {
 			w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom", Times: 3})
 			room := w.apply(ctx)
 			w.pass(ctx, room)
 			w.simulator.ResetCalls()
-			for range 3 {
-				w.advance(time.Hour)
-				w.pass(ctx, room)
-			}
+			w.pass(ctx, room)
 			w.restartOperator()
 			w.reconcileApp(ctx, w.namespace)
 			w.pass(ctx, room)
@@ -205,6 +202,34 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 			Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 			Expect(w.get(ctx, room)).To(haveNoCondition("Stalled"))
 		})
+
+	It("is asked again in its slot about a manifest that it refused: it may have been wrong", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom"})
+		w.verify(ctx, room)
+		refused := w.get(ctx, room)
+		Expect(refused).To(beStalled(zimv1alpha1.ReasonInvalidParameter))
+
+		By("still wrong, also after a restart")
+		w.advance(w.pass(ctx, room).RequeueAfter)
+		w.simulator.ResetCalls()
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		wait := w.pass(ctx, room).RequeueAfter
+		Expect(wait).To(And(BeNumerically(">", 0), BeNumerically("<=", verifyInterval)))
+		Expect(w.calls()).To(BeEmpty())
+		w.advance(wait)
+		wait = w.pass(ctx, room).RequeueAfter
+		Expect(w.calls()).To(HaveLen(1))
+		Expect(w.get(ctx, room).ResourceVersion).To(Equal(refused.ResourceVersion), "nothing new to write")
+
+		By("right")
+		w.simulator.ClearFaults()
+		w.advance(wait)
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room)).To(And(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated),
+			haveNoCondition("Stalled")))
+	})
 
 	It("names the attributes that it refused, sets the others, and is asked again", func(ctx context.Context) {
 		room := w.applied(ctx)

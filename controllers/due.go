@@ -32,11 +32,16 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 		}
 		return r.lookErrand(p, now, hinted), hinted || isPast(memory.nextLook, now)
 	case isRefused(p.room) && handled:
-		// Only another ZimApp or Secret can make a difference. What changed while nobody looked is not known any more.
+		// What changed while nobody looked is not known any more.
 		if memory.tried == (attempt{}) {
 			memory.tried = p.attempt()
+			memory.nextLook = nextSlot(now, time.Time{}, p.room.UID, r.intervalOf(p))
 		}
-		return errand{lane: laneRepair}, memory.tried.appRevision != p.app.revision
+		if memory.tried.appRevision != p.app.revision { // Another ZimApp or Secret can make a difference.
+			return errand{lane: laneRepair}, true
+		}
+		// ZIM may have refused by mistake: people would not know what to correct.
+		return errand{lane: laneVerification, calls: 1}, isPast(memory.nextLook, now)
 	}
 	due = hinted || r.quota.isCalled(p.request) || memory.tried != p.attempt() || !now.Before(memory.nextLook)
 	return p.tryErrand(), due

@@ -40,7 +40,7 @@ type cause struct {
 	seen bool
 	// definite: ZIM has judged what is declared, so Ready says it even for a room that was confirmed before.
 	definite bool
-	// stalled: only an edit, or a request to look again, can help.
+	// stalled: only an edit, or a request to look again, can help, as far as one can tell.
 	stalled bool
 	// cools: ZIM is not asked about this room before the next try, whatever happens.
 	cools bool
@@ -68,7 +68,7 @@ var causes = map[zim.Class]cause{
 		message: "The room vanished while it was looked at. It is created again.",
 	},
 	zim.ClassInvalid: {
-		reason: zimv1alpha1.ReasonInvalidParameter, status: metav1.ConditionFalse, definite: true, stalled: true,
+		reason: zimv1alpha1.ReasonInvalidParameter, status: metav1.ConditionFalse, definite: true, stalled: true, atSlot: true,
 	},
 	zim.ClassOperator: {
 		reason: zimv1alpha1.ReasonOperatorNotRegistered, status: metav1.ConditionFalse, retry: &transientBackoff,
