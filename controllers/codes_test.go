@@ -63,21 +63,22 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 		Entry("660000002, parameter error", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002},
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonInvalidParameter, message: "660000002", stalled: true,
+			nextFrom: time.Nanosecond, nextTo: verifyInterval,
 		}),
 		Entry("660300005, frequency limit", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005},
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRateLimited,
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("660300006, frequency limit of the room", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300006},
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRateLimited,
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("HTTP status 429", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 429},
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRateLimited,
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("660300015, number of rooms above the limit", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300015},
@@ -87,37 +88,37 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 		Entry("a code that nobody knows", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 987654321},
 			status: metav1.ConditionUnknown, reason: zimv1alpha1.ReasonZIMUnavailable, message: "987654321",
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("no answer in time", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultHang},
 			status: metav1.ConditionUnknown, reason: zimv1alpha1.ReasonZIMUnavailable, message: "no answer in time",
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("a connection cut after the call was carried out", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCutAfter},
 			status: metav1.ConditionUnknown, reason: zimv1alpha1.ReasonZIMUnavailable, message: "connection failed",
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("HTML instead of JSON", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultHTML},
 			status: metav1.ConditionUnknown, reason: zimv1alpha1.ReasonZIMUnavailable, message: "not ZIM's JSON",
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("a body of 100 MB", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultHuge, Size: 100 << 20},
 			status: metav1.ConditionUnknown, reason: zimv1alpha1.ReasonZIMUnavailable, message: "too large",
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("an HTTP status of a server error", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultHTTPStatus, HTTPStatus: 502},
 			status: metav1.ConditionUnknown, reason: zimv1alpha1.ReasonZIMUnavailable, message: "502",
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("660500002, again after the registration of the operator user", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 660500002},
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonOperatorNotRegistered,
-			nextFrom: 800 * time.Millisecond, nextTo: 1200 * time.Millisecond,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
 		}),
 		Entry("100000005, again with a fresh signature", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 100000005},

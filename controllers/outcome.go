@@ -68,7 +68,8 @@ var causes = map[zim.Class]cause{
 		message: "The room vanished while it was looked at. It is created again.",
 	},
 	zim.ClassInvalid: {
-		reason: zimv1alpha1.ReasonInvalidParameter, status: metav1.ConditionFalse, definite: true, stalled: true, atSlot: true,
+		reason: zimv1alpha1.ReasonInvalidParameter, status: metav1.ConditionFalse, definite: true, stalled: true,
+		atSlot: true,
 	},
 	zim.ClassOperator: {
 		reason: zimv1alpha1.ReasonOperatorNotRegistered, status: metav1.ConditionFalse, retry: &transientBackoff,

@@ -8,8 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// backoff is a way of waiting before the next try: it doubles from first to limit, and varies by a fifth, so that
-// objects that failed together do not come back together.
+// backoff is a way of waiting before the next try: it doubles from first to limit, and takes up to a fifth
+// longer, so that objects that failed together do not come back together. Never less: no room is called twice within a
+// second because a call failed.
 type backoff struct {
 	first time.Duration
 	limit time.Duration
@@ -26,7 +27,7 @@ var (
 	probeBackoff = backoff{first: 5 * time.Second, limit: 5 * time.Minute}
 )
 
-// jitterShare is how far a delay varies, to both sides.
+// jitterShare is how much longer a delay may be.
 const jitterShare = 0.2
 
 // delay returns how long to wait after so many failures in a row, the last one included.
@@ -38,7 +39,7 @@ func (b backoff) delay(failures int) time.Duration {
 			break
 		}
 	}
-	spread := 1 + jitterShare*(2*rand.Float64()-1) //nolint:gosec // No secret depends on it.
+	spread := 1 + jitterShare*rand.Float64() //nolint:gosec // No secret depends on it.
 	return time.Duration(float64(wait) * spread)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -75,9 +76,9 @@ func (f *kubeFront) address() string { return f.server.Listener.Addr().String() 
 func (f *kubeFront) kubeconfig(address string) ([]byte, error) {
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.server.Certificate().Raw})
 	return json.Marshal(map[string]any{
-		"apiVersion": "v1", "kind": "Config", "current-context": "chaos",
-		"contexts": []any{map[string]any{"name": "chaos", "context": map[string]any{"cluster": "chaos"}}},
-		"clusters": []any{map[string]any{"name": "chaos", "cluster": map[string]any{
+		"apiVersion": "v1", "kind": "Config", "current-context": ourselves,
+		"contexts": []any{map[string]any{"name": ourselves, "context": map[string]any{"cluster": ourselves}}},
+		"clusters": []any{map[string]any{"name": ourselves, "cluster": map[string]any{
 			"server": "https://" + address, "certificate-authority-data": authority,
 		}}},
 	})
@@ -111,7 +112,7 @@ func (f *kubeFront) refuse(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(refuses.status)
-	_ = json.NewEncoder(w).Encode(status)
+	_ = json.NewEncoder(w).Encode(status) //nolint:errchkjson // The client may be gone; the type is known.
 	return true
 }
 
@@ -131,8 +132,8 @@ func (f *kubeFront) count(response *http.Response) error {
 	if strings.Contains(r.URL.Path, "/leases") {
 		f.renewed = time.Now()
 	}
-	if _, rest, ok := strings.Cut(r.URL.Path, "/zimrooms/"); ok {
-		name, _, _ := strings.Cut(rest, "/")
+	if _, object, ok := strings.Cut(r.URL.Path, "/zimrooms/"); ok {
+		name, _, _ := strings.Cut(object, "/")
 		f.writes[name]++
 	}
 	return nil
@@ -149,11 +150,7 @@ func (f *kubeFront) forget() {
 func (f *kubeFront) counts() (writes map[string]int, refused int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	writes = map[string]int{}
-	for name, count := range f.writes {
-		writes[name] = count
-	}
-	return writes, f.refused
+	return maps.Clone(f.writes), f.refused
 }
 
 // lastRenewal is when the replica last wrote the lease.

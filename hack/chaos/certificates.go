@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// ourselves is what this program calls itself.
+const ourselves = "chaos"
+
 // authority issues certificates.
 type authority struct {
 	certificate *x509.Certificate
@@ -21,7 +24,7 @@ type authority struct {
 
 func newAuthority() (*authority, error) {
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "chaos"}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: ourselves}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -25,7 +25,7 @@ func codes() []int {
 	var list []int
 	for _, block := range [][2]int{{1, 110000}, {100000000, 100000100}, {660000000, 661001000}} {
 		for code := block[0]; code < block[1]; code++ {
-			known := zim.Code(code)
+			known := zim.Code(code) //nolint:gosec // Nine digits.
 			if code != heldBack && zim.Documented(known) && !strings.HasPrefix(known.String(), "undocumented") {
 				list = append(list, code)
 			}
@@ -66,7 +66,7 @@ func (w *world) tryCodes(ctx context.Context, r row) (*result, error) {
 	all := codes()
 	t := &trial{world: w, row: r}
 	for i, code := range all {
-		appID, name := uint32(firstCodeApp+i), fmt.Sprintf("code-%d", code) //nolint:gosec // Some dozens.
+		appID, name := uint32(firstCodeApp+i), fmt.Sprintf("code-%d", code)
 		app := zimsim.App{AppID: appID, ServerSecret: testbed.ServerSecret, CallsPerSecond: requestsPerSecond}
 		if err := w.simulator.SetApp(ctx, app); err != nil {
 			return nil, err
@@ -98,7 +98,7 @@ func (t *trial) finishCodes(ctx context.Context, all []int) (*result, error) {
 	defer cancel()
 	t.vitals = t.watchVitals(ctx)
 	for i, code := range all {
-		fault := zimsim.Fault{Kind: zimsim.FaultCode, Code: code, AppID: uint32(firstCodeApp + i)} //nolint:gosec // As above.
+		fault := zimsim.Fault{Kind: zimsim.FaultCode, Code: code, AppID: uint32(firstCodeApp + i)}
 		if err := t.simulator.Inject(ctx, fault); err != nil {
 			return nil, err
 		}
@@ -140,7 +140,7 @@ func (t *trial) finishCodes(ctx context.Context, all []int) (*result, error) {
 func (t *trial) judgeCodes(ctx context.Context, all []int, took time.Duration, failed error) (*result, error) {
 	var busiest int
 	for i := range all {
-		calls, err := t.simulator.Calls(ctx, uint32(firstCodeApp+i)) //nolint:gosec // As above.
+		calls, err := t.simulator.Calls(ctx, uint32(firstCodeApp+i))
 		if err != nil {
 			return nil, err
 		}

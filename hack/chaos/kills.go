@@ -31,7 +31,7 @@ func (w *world) tryKills(ctx context.Context, r row) (*result, error) {
 	if w.quick {
 		count = killsQuick
 	}
-	alone, err := w.newReplica(ctx, "alone", w.config)
+	alone, err := w.newReplica(ctx, "alone")
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (k *killer) live(ctx context.Context, alone *replica) error {
 	alone.mu.Lock()
 	alone.idle = true // It is started again here.
 	alone.mu.Unlock()
-	life := time.Duration(rand.Int64N(int64(longestLife)))
+	life := time.Duration(rand.Int64N(int64(longestLife))) //nolint:gosec // No secret.
 	for range changesPerLife {
 		if err := testbed.Sleep(ctx, life/changesPerLife); err != nil {
 			return err
@@ -103,12 +103,12 @@ func (k *killer) live(ctx context.Context, alone *replica) error {
 // change does something to a random room. The first time that a room is chosen, it is created.
 func (k *killer) change(ctx context.Context) error {
 	k.changes++
-	i := rand.IntN(len(k.steady))
+	i, kind := rand.IntN(len(k.steady)), rand.IntN(5) //nolint:gosec // No secret.
 	r := k.steady[i]
 	if r.object.UID == "" {
 		return k.create(ctx, r)
 	}
-	switch rand.IntN(5) {
+	switch kind {
 	case 0: // It goes, and another one comes in its place.
 		k.gone = append(k.gone, r)
 		k.steady[i] = newRooms("killed", k.next+1)[k.next]

@@ -112,8 +112,8 @@ func wronglyDestroyed(rooms []*room, calls testbed.Journal) []string {
 // user was registered.
 var freshTries = []int{3, 51102, 100000004, 100000005, 660500002, 660700012, 660700015}
 
-// hurried finds rooms for which two passes began within a second, unless somebody asked for the second: each pass over a
-// room that is to exist begins with CreateRoom. Another replica may look at once, too.
+// hurried finds rooms for which two passes began within a second, unless somebody asked for the second: each pass over
+// a room that is to exist begins with CreateRoom. Another replica may look at once, too.
 func hurried(rooms []*room, calls testbed.Journal) []string {
 	byID := map[string]*room{}
 	for _, r := range rooms {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,8 +9,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"k8s.io/client-go/rest"
 
 	"github.com/zim-operator/zim-operator/internal/testbed"
 )
@@ -38,8 +35,8 @@ type replica struct {
 	idle, paused bool
 }
 
-func (w *world) newReplica(ctx context.Context, name string, config *rest.Config, arguments ...string) (*replica, error) {
-	front, err := newKubeFront(config)
+func (w *world) newReplica(ctx context.Context, name string, arguments ...string) (*replica, error) {
+	front, err := newKubeFront(w.config)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +262,8 @@ func probe(ctx context.Context, address string) (healthy bool, answer string) {
 	}
 	response, err := prober.Do(request)
 	if err != nil {
-		return false, errors.Unwrap(err).Error()
+		return false, err.Error()
 	}
-	return response.StatusCode == http.StatusOK, errors.Join(response.Body.Close(), errors.New(response.Status)).Error()
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK, response.Status
 }

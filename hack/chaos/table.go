@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -70,11 +72,11 @@ func (r *result) verdict() string {
 func writeTable(out io.Writer, results []*result) error {
 	rows := [][]string{
 		{"fault", "observed", "calls/s", "writes", "memory", "converged", "promises"},
-		{"---", "---", "---", "---", "---", "---", "---"},
+		slices.Repeat([]string{"---"}, 7),
 	}
 	for _, r := range results {
 		rows = append(rows, []string{
-			r.row, r.seen, fmt.Sprint(r.rate), fmt.Sprint(r.writes), fmt.Sprintf("%.2f", r.growth), seconds(r.converged),
+			r.row, r.seen, strconv.Itoa(r.rate), strconv.Itoa(r.writes), fmt.Sprintf("%.2f", r.growth), seconds(r.converged),
 			r.verdict(),
 		})
 	}

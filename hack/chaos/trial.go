@@ -176,7 +176,7 @@ func (t *trial) changes() []func(context.Context) error {
 	}
 	last := t.steady[len(t.steady)-1]
 	list = append(list, func(ctx context.Context) error { return t.edit(ctx, last, "second", "Another name") })
-	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	shuffle(list)
 	return list
 }
 
@@ -199,4 +199,8 @@ func (t *trial) collect(ctx context.Context) error {
 		t.leaderRestarts += r.forgive()
 	}
 	return err
+}
+
+func shuffle[T any](list []T) {
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] }) //nolint:gosec // No secret.
 }

@@ -84,7 +84,7 @@ func (w *world) build(ctx context.Context) (err error) {
 		return fmt.Errorf("creating the operator's namespace: %w", err)
 	}
 	for _, name := range []string{"replica-a", "replica-b"} {
-		r, err := w.newReplica(ctx, name, w.config, "--leader-elect")
+		r, err := w.newReplica(ctx, name, "--leader-elect")
 		if err != nil {
 			return err
 		}

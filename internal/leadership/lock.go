@@ -26,7 +26,7 @@ type Lock struct {
 }
 
 // NewLock returns a lock, which has to get its Interface before the election begins. It is taken to be held for so long
-// after each renewal: less than the lease, because what is begun at the end of that time still takes a moment to arrive.
+// after each renewal: less than the lease, because what is begun at the end of that time takes a moment to arrive.
 func NewLock(validity time.Duration) *Lock {
 	return &Lock{validity: validity}
 }
