@@ -65,6 +65,11 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonInvalidParameter, message: "660000002", stalled: true,
 			nextFrom: time.Nanosecond, nextTo: verifyInterval,
 		}),
+		Entry("660300001, no such room, which makes no sense", answer{
+			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300001},
+			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRoomMissing,
+			nextFrom: time.Second, nextTo: 1200 * time.Millisecond,
+		}),
 		Entry("660300005, frequency limit", answer{
 			fault:  zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005},
 			status: metav1.ConditionFalse, reason: zimv1alpha1.ReasonRateLimited,

@@ -69,8 +69,7 @@ func (p *pass) ensureDeclared(ctx context.Context) (waits *cause, err error) {
 // ensureRoom brings room and attributes to what is declared.
 func (p *pass) ensureRoom(ctx context.Context) error {
 	err := p.ensureOnce(ctx)
-	if zim.ClassOf(err) == zim.ClassRoomMissing {
-		// The room went between CreateRoom and the look at its attributes.
+	if wentAfterCreateRoom(err) {
 		p.missing = true
 		if created := p.room.Status.Room.CreatedTime; created != nil && p.clock.Since(created.Time) < youngDeath {
 			return errDiedYoung
@@ -78,6 +77,13 @@ func (p *pass) ensureRoom(ctx context.Context) error {
 		err = p.ensureOnce(ctx)
 	}
 	return err
+}
+
+// wentAfterCreateRoom tells whether a room went between CreateRoom and the look at its attributes. CreateRoom itself
+// has no reason to miss it; should ZIM say so, trying at once would not help.
+func wentAfterCreateRoom(err error) bool {
+	failed, ok := errors.AsType[*zim.Error](err)
+	return ok && failed.Class == zim.ClassRoomMissing && failed.Action != zim.ActionCreateRoom
 }
 
 func (p *pass) ensureOnce(ctx context.Context) error {

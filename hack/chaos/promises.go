@@ -139,6 +139,9 @@ func hurried(rooms []*room, calls testbed.Journal) []string {
 				call.Time.Sub(before.Time).Round(time.Millisecond)))
 		}
 	}
+	if len(lines) > 1 {
+		return []string{fmt.Sprintf("%s, and so %d times", lines[0], len(lines))}
+	}
 	return lines
 }
 
