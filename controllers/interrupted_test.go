@@ -80,6 +80,7 @@ var _ = Describe("A replacement that is interrupted", func() {
 	It("after its end, by a status that could not be written, counts as a replacement", func(ctx context.Context) {
 		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
 		failedWrite(ctx)
+		w.advance(2 * time.Second)
 		w.pass(ctx, room)
 		Expect(w.get(ctx, room).Status.Room.Recreations).To(BeZero())
 		Expect(w.get(ctx, room).Status.Room.Name).To(Equal("Renamed"))

@@ -21,8 +21,11 @@ type roomMemory struct {
 	nextLook time.Time
 	// due is the look that nobody asked for and that has had no answer yet; nil if none is planned.
 	due atomic.Pointer[dueLook]
-	// coolUntil is when ZIM may be asked about this room again, whatever happens: it has a frequency limit of its own.
+	// coolUntil is when ZIM may be asked about this room again, whatever happens: it has a frequency limit of its own, or
+	// what was asked could not be written down.
 	coolUntil time.Time
+	// unwrittenTimes is how often in a row a status could not be written.
+	unwrittenTimes int
 	// account is where the room lives or is to live, demand what it asks of it.
 	account zim.Account
 	demand  demand
@@ -91,10 +94,14 @@ type lostCreate struct {
 	replacement *replacement
 }
 
-// unwritten notes that the status could not be written: the next pass is due at once, and must know what this one
-// created.
+// unwritten notes that the status could not be written: the next pass is due soon, and must know what this one created.
+// It has to ask ZIM again, so it waits longer each time.
 func (m *roomMemory) unwritten(created *lostCreate, now time.Time) {
+	m.unwrittenTimes++
 	m.tried, m.nextLook = attempt{}, now
+	if cool := now.Add(unwrittenBackoff.delay(m.unwrittenTimes)); cool.After(m.coolUntil) {
+		m.coolUntil = cool
+	}
 	if created != nil {
 		m.lostCreate = created
 	}

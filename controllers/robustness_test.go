@@ -50,13 +50,17 @@ var _ = Describe("A write to Kubernetes that fails", func() {
 		room := w.apply(ctx)
 		failNth(2) // The status.
 		failedPass(ctx, room)
+		w.simulator.ResetCalls()
+		Expect(w.pass(ctx, room).RequeueAfter).To(And(BeNumerically(">=", time.Second), BeNumerically("<=", 1200*time.Millisecond)))
+		Expect(w.calls()).To(BeEmpty(), "no room is called twice within a second")
+		w.advance(2 * time.Second)
 		w.pass(ctx, room)
 		got := w.get(ctx, room)
 		Expect(got).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 		Expect(got.Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
 	})
 
-	It("after a re-creation is made up for at once", func(ctx context.Context) {
+	It("after a re-creation is made up for soon", func(ctx context.Context) {
 		room := w.applied(ctx)
 		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "more" })
 		w.pass(ctx, room)
@@ -64,6 +68,7 @@ var _ = Describe("A write to Kubernetes that fails", func() {
 		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
 		failNth(1)
 		failedPass(ctx, room)
+		w.advance(2 * time.Second)
 		w.pass(ctx, room)
 		got := w.get(ctx, room)
 		Expect(got.Status.Room.Recreations).To(BeEquivalentTo(1))

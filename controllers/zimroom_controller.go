@@ -239,6 +239,7 @@ func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome)
 		p.memory.unwritten(p.created, now)
 		return reconcile.Result{}, err
 	}
+	p.memory.unwrittenTimes = 0
 	switch {
 	case result.retry != nil, result.answered, result.atSlot:
 		return r.comeBack(p), nil
