@@ -27,8 +27,8 @@ func TestWronglyDestroyed(t *testing.T) {
 		"declared, but failed": {func(*room) {}, false, false},
 		"deleted before":       {func(r *room) { r.deleted = at(1) }, true, false},
 		"deleted later":        {func(r *room) { r.deleted = at(3) }, true, true},
-		"another name":         {func(r *room) { r.replaced = at(1) }, true, false},
-		"another name later":   {func(r *room) { r.replaced = at(3) }, true, true},
+		"another name":         {func(r *room) { r.replaced = []time.Time{at(1)} }, true, false},
+		"another name later":   {func(r *room) { r.replaced = []time.Time{at(3)} }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRooms("room", 1)[0]
@@ -55,7 +55,7 @@ func TestHurried(t *testing.T) {
 		"before an edit":             {func(r *room) { r.asked = []time.Time{at(2)} }, zimsim.Call{}, 1.9, true},
 		"with a fresh signature":     {func(*room) {}, zimsim.Call{Code: 100000005}, 1.1, false},
 		"of another replica":         {func(*room) {}, zimsim.Call{UserAgent: "other"}, 1.9, false},
-		"to make a replacement true": {func(r *room) { r.replaced = at(0.5) }, zimsim.Call{}, 1.9, false},
+		"to make a replacement true": {func(r *room) { r.replaced = []time.Time{at(0.5)} }, zimsim.Call{}, 1.9, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRooms("room", 1)[0]

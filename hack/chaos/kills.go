@@ -20,7 +20,8 @@ const (
 
 func killRows() []row {
 	return []row{{
-		name: fmt.Sprintf("%d times killed at random, %d rooms", kills, killRooms), quick: true, run: (*world).tryKills,
+		name: fmt.Sprintf("%d times killed at random, %d rooms", kills, killRooms), quick: true, lives: true,
+		run: (*world).tryKills,
 	}}
 }
 
@@ -56,6 +57,7 @@ func (w *world) tryKills(ctx context.Context, r row) (*result, error) {
 		return nil, err
 	}
 	t.vitals = w.watchVitals(ctx)
+	t.vitals.before = map[int]int{} // Nobody has grown up.
 	t.ended = time.Now()
 	result, err := k.finish(ctx)
 	if err != nil {

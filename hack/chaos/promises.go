@@ -39,14 +39,12 @@ func (t *trial) result(took time.Duration, failed error) *result {
 	for _, count := range t.writes {
 		r.writes = max(r.writes, count)
 	}
+	r.broken = append(r.broken, t.written()...)
 	if failed != nil {
 		r.broken = append(r.broken, failed.Error())
 	}
 	if r.rate > requestsPerSecond+arrivalJitter {
 		r.broken = append(r.broken, fmt.Sprintf("%d calls in a second", r.rate))
-	}
-	if r.writes > mostWrites {
-		r.broken = append(r.broken, fmt.Sprintf("%d writes for a room", r.writes))
 	}
 	if r.growth > mostGrowth {
 		r.broken = append(r.broken, fmt.Sprintf("memory grew to %.1f times", r.growth))
@@ -60,13 +58,26 @@ func (t *trial) result(took time.Duration, failed error) *result {
 		}
 	}
 	r.broken = append(r.broken, wronglyDestroyed(t.rooms(), t.calls)...)
-	r.broken = append(r.broken, hurried(t.rooms(), t.calls)...)
+	if !t.row.lives {
+		r.broken = append(r.broken, hurried(t.rooms(), t.calls)...)
+	}
 	if t.row.judge != nil {
 		seen, broken := t.row.judge(t)
 		r.seen += "; " + seen
 		r.broken = append(r.broken, broken...)
 	}
 	return r
+}
+
+// written finds rooms that were written more often than they may.
+func (t *trial) written() []string {
+	var lines []string
+	for name, count := range t.writes {
+		if count > mostWrites && !t.row.writes {
+			lines = append(lines, fmt.Sprintf("%d writes for %s", count, name))
+		}
+	}
+	return lines
 }
 
 // summary says what the operator met.
@@ -100,7 +111,7 @@ func wronglyDestroyed(rooms []*room, calls testbed.Journal) []string {
 			continue // Of an earlier row.
 		}
 		deleted := !r.deleted.IsZero() && call.Time.After(r.deleted)
-		replaced := !r.replaced.IsZero() && call.Time.After(r.replaced)
+		replaced := len(r.replaced) > 0 && call.Time.After(r.replaced[0])
 		if !deleted && !replaced {
 			lines = append(lines, call.RoomID+" was destroyed although it is declared")
 		}
@@ -131,10 +142,10 @@ func hurried(rooms []*room, calls testbed.Journal) []string {
 			continue
 		}
 		// A change may be noticed late, when the call before was under way.
-		asked := slices.ContainsFunc(slices.Concat(r.asked, []time.Time{r.replaced}), func(moment time.Time) bool {
+		asked := slices.ContainsFunc(r.asked, func(moment time.Time) bool {
 			return moment.After(before.Time.Add(-time.Second)) && moment.Before(call.Time)
 		})
-		if !asked && r.replaced.IsZero() {
+		if !asked && len(r.replaced) == 0 {
 			lines = append(lines, fmt.Sprintf("%s was called twice within %s", call.RoomID,
 				call.Time.Sub(before.Time).Round(time.Millisecond)))
 		}

@@ -27,10 +27,10 @@ const interval = 5 * time.Second
 type room struct {
 	object *zimv1alpha1.ZimRoom
 	appID  uint32
-	// asked are the moments of changes, each of which asks for a pass; replaced that of the last one which asks for the
+	// asked are the moments of changes, each of which asks for a pass; replaced those of the changes which ask for the
 	// end of the live room too.
 	asked    []time.Time
-	replaced time.Time
+	replaced []time.Time
 	deleted  time.Time
 }
 
@@ -76,7 +76,7 @@ func (w *world) edit(ctx context.Context, r *room, value, name string) error {
 	r.asked = append(r.asked, now)
 	patch := fmt.Sprintf(`{"spec":{"attributes":[{"key":"topic","value":%q}]}}`, value)
 	if name != "" {
-		r.replaced = now
+		r.replaced = append(r.replaced, now)
 		patch = fmt.Sprintf(`{"spec":{"name":%q,"attributes":[{"key":"topic","value":%q}]}}`, name, value)
 	}
 	if err := w.kube.Patch(ctx, r.object, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {

@@ -30,6 +30,8 @@ type row struct {
 	begin, end func(ctx context.Context, t *trial) error
 	// burst: the changes to the rooms come all at once, and the fault in the middle of them.
 	burst bool
+	// writes: what is written changes so often that more writes are needed. lives: no process lives on.
+	writes, lives bool
 	// judge looks for what only this fault can break, and says what was seen.
 	judge func(t *trial) (seen string, broken []string)
 	// run is for a row that goes quite another way.
@@ -42,6 +44,7 @@ type trial struct {
 	row            row
 	steady, fresh  []*room
 	began, ended   time.Time // Of the fault.
+	without        time.Time // When the leader's process was gone; zero if the fault is another one.
 	converged      time.Time
 	calls          testbed.Journal // Of the operator, from the beginning of the fault to the end.
 	writes         map[string]int  // While the fault lasted.
