@@ -122,23 +122,27 @@ func slotAfter(moment time.Time, uid types.UID, interval time.Duration) time.Tim
 // restartWithNewRoom restarts the manager, applies a room at that moment, and returns after how many seconds its
 // CreateRoom arrived.
 func (w *world) restartWithNewRoom(ctx context.Context) (float64, error) {
-	const limit = 2 * time.Minute
 	if err := w.restart(ctx); err != nil {
 		return 0, err
 	}
-	room := newRoom("newcomer")
+	received, err := w.createNewRoom(ctx, newRoom("newcomer"))
+	return received.Sub(w.manager.Started).Seconds(), err
+}
+
+// createNewRoom applies a room, and returns when its CreateRoom arrived.
+func (w *world) createNewRoom(ctx context.Context, room *zimv1alpha1.ZimRoom) (received time.Time, err error) {
+	const limit = 2 * time.Minute
 	if err := w.kube.Create(ctx, room); err != nil {
-		return 0, fmt.Errorf("creating a ZimRoom: %w", err)
+		return received, fmt.Errorf("creating a ZimRoom: %w", err)
 	}
-	var received time.Time
-	err := testbed.Await(ctx, limit, func(ctx context.Context) (bool, error) {
+	err = testbed.Await(ctx, limit, func(ctx context.Context) (bool, error) {
 		calls, err := w.simulator.LatestCalls(ctx, testbed.AppID, 1000)
 		var ok bool
 		received, ok = calls.Of(testbed.CreateRoom).FirstByRoom()[room.Spec.ID]
 		return ok, err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("waiting for the CreateRoom of a new room: %w", err)
+		return received, fmt.Errorf("waiting for the CreateRoom of a new room: %w", err)
 	}
-	return received.Sub(w.manager.Started).Seconds(), nil
+	return received, nil
 }

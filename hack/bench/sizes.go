@@ -99,6 +99,7 @@ var fixedRows = []row{
 	{name: "idle-deaths", run: (*bench).measureDeaths, repeats: 2},
 	{name: "destroyed", run: (*bench).measureDestroyed, repeats: 2},
 	{name: "callbacks", run: (*bench).measureCallbacks, repeats: 2},
+	{name: "failover", run: (*bench).measureFailover},
 	{name: "outage", run: (*bench).measureOutage, repeats: 1},
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,19 +64,16 @@ func (r *result) verdict() string {
 	if len(r.broken) == 0 {
 		return "held"
 	}
-	return strings.Join(r.broken, "; ")
+	return fmt.Sprintf("%d BROKEN", len(r.broken))
 }
 
-// writeTable writes what became of the rows as a table in Markdown.
+// writeTable writes what became of the rows.
 func writeTable(out io.Writer, results []*result) error {
-	rows := [][]string{
-		{"fault", "observed", "calls/s", "writes", "memory", "converged", "promises"},
-		slices.Repeat([]string{"---"}, 7),
-	}
+	rows := [][]string{{"fault", "converged", "calls/s", "writes", "memory", "promises", "observed"}}
 	for _, r := range results {
 		rows = append(rows, []string{
-			r.row, r.seen, strconv.Itoa(r.rate), strconv.Itoa(r.writes), fmt.Sprintf("%.2f", r.growth), seconds(r.converged),
-			r.verdict(),
+			r.row, seconds(r.converged), strconv.Itoa(r.rate), strconv.Itoa(r.writes), fmt.Sprintf("%.2f", r.growth),
+			r.verdict(), r.seen,
 		})
 	}
 	widths := make([]int, len(rows[0]))
@@ -89,9 +85,9 @@ func writeTable(out io.Writer, results []*result) error {
 	for _, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
-			line.WriteString("| " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+1))
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 		}
-		if _, err := fmt.Fprintln(out, line.String()+"|"); err != nil {
+		if _, err := fmt.Fprintln(out, strings.TrimRight(line.String(), " ")); err != nil {
 			return fmt.Errorf("writing the table: %w", err)
 		}
 	}

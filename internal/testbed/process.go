@@ -121,6 +121,13 @@ func (p *Process) Stop() {
 	}
 }
 
+// Kill ends a process outright, and returns when it is gone.
+func (p *Process) Kill() {
+	p.stopped.Store(true)
+	p.Signal(syscall.SIGKILL)
+	<-p.ended
+}
+
 // Stop ends all processes, the last started first.
 func (ps *Processes) Stop() {
 	ps.mu.Lock()
