@@ -46,6 +46,17 @@ var _ = Describe("A write to Kubernetes that fails", func() {
 		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 	})
 
+	It("is not made for a call that the operator's own end cut short", func(ctx context.Context) {
+		room := w.apply(ctx)
+		stopping, stop := context.WithCancel(ctx)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultHang, Action: "CreateRoom"})
+		w.onCall = func(string) { stop() }
+		_, err := w.operator.Rooms.Reconcile(stopping, request(room.Namespace, room.Name))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.calls()).To(Equal([]string{"CreateRoom"}))
+		Expect(w.get(ctx, room).Status.Conditions).To(BeEmpty())
+	})
+
 	It("after CreateRoom does not make the room somebody else's", func(ctx context.Context) {
 		room := w.apply(ctx)
 		failNth(2) // The status.

@@ -211,6 +211,9 @@ func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Res
 		if zim.ClassOf(err) == zim.ClassRoomQuota {
 			r.quota.wait(p.app.account, p.request)
 		}
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return r.finish(ctx, p, outcome{silent: true}) // The operator is being stopped: that says nothing about ZIM.
+		}
 		return r.finish(ctx, p, outcomeOf(at, causeOf(err)))
 	}
 	return r.finish(ctx, p, confirmedOutcome(p.room.Status.Room.Origin, waits))
