@@ -104,6 +104,10 @@ func TestCompare(t *testing.T) {
 			r.deleted = start
 			return nil, zimsim.Room{}, false
 		}, ""},
+		"deleted, the room may stay": {func(r *room, _ *zimv1alpha1.ZimRoom) (*zimv1alpha1.ZimRoom, zimsim.Room, bool) {
+			r.deleted, r.mayStay = start, true
+			return nil, good, true
+		}, ""},
 		"deleted, the room stays": {func(r *room, _ *zimv1alpha1.ZimRoom) (*zimv1alpha1.ZimRoom, zimsim.Room, bool) {
 			r.deleted = start
 			return nil, good, true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"time"
 
@@ -112,7 +113,7 @@ func (k *killer) change(ctx context.Context) error {
 	}
 	switch kind {
 	case 0: // It goes, and another one comes in its place.
-		k.gone = append(k.gone, r)
+		k.gone, r.mayStay = append(k.gone, r), true
 		k.steady[i] = newRooms("killed", k.next+1)[k.next]
 		k.next++
 		return k.remove(ctx, r)
@@ -141,7 +142,9 @@ func (k *killer) finish(ctx context.Context) (*result, error) {
 	}
 	k.writes = nil // Each life writes anew.
 	result := k.result(took, failed)
-	result.broken = append(result.broken, k.strays(ctx)...)
+	left, broken := k.strays(ctx)
+	result.seen += fmt.Sprintf(", %d rooms left behind", left)
+	result.broken = append(result.broken, broken...)
 	if err := k.remove(ctx, k.rooms()...); err != nil {
 		return nil, err
 	}
@@ -151,20 +154,24 @@ func (k *killer) finish(ctx context.Context) (*result, error) {
 	return result, nil
 }
 
-// strays finds live rooms that nobody declares.
-func (k *killer) strays(ctx context.Context) []string {
+// strays finds live rooms that nobody declares: how many were left behind in doubt, and those without that excuse.
+func (k *killer) strays(ctx context.Context) (left int, broken []string) {
 	live, err := k.world.live(ctx, k.rooms())
 	if err != nil {
-		return []string{err.Error()}
+		return 0, []string{err.Error()}
 	}
 	for _, r := range k.rooms() {
-		if r.isDeclared() {
+		if _, exists := live[r.object.Spec.ID]; exists && r.mayStay {
+			left++
+		}
+		if r.isDeclared() || r.mayStay {
 			delete(live, r.object.Spec.ID)
 		}
 	}
-	var lines []string
 	for id := range live {
-		lines = append(lines, id+" exists, and nobody declares it")
+		if strings.HasPrefix(id, "killed") {
+			broken = append(broken, id+" exists, and nobody declares it")
+		}
 	}
-	return lines
+	return left, broken
 }

@@ -32,6 +32,9 @@ type room struct {
 	asked    []time.Time
 	replaced []time.Time
 	deleted  time.Time
+	// mayStay: the live room may outlive the ZimRoom. A CreateRoom whose answer nobody lived to write down is no reason to
+	// destroy anything: every doubt is decided against that.
+	mayStay bool
 }
 
 // newRooms returns so many rooms whose names begin alike.
@@ -154,12 +157,8 @@ func (w *world) astray(ctx context.Context, rooms []*room) ([]string, error) {
 // compare says what is not as declared; empty if all is.
 func (r *room) compare(object *zimv1alpha1.ZimRoom, live zimsim.Room, exists bool) string {
 	switch {
-	case !r.isDeclared() && object != nil:
-		return "the ZimRoom is still there" + states(object)
-	case !r.isDeclared() && exists:
-		return "the room is still there"
 	case !r.isDeclared():
-		return ""
+		return r.compareGone(object, exists)
 	case object == nil:
 		return "the ZimRoom is gone"
 	}
@@ -180,6 +179,17 @@ func (r *room) compare(object *zimv1alpha1.ZimRoom, live zimsim.Room, exists boo
 	}
 	if !slices.Contains(object.Finalizers, zimv1alpha1.Finalizer) {
 		return "no finalizer"
+	}
+	return ""
+}
+
+// compareGone is compare for a room that is not to exist.
+func (r *room) compareGone(object *zimv1alpha1.ZimRoom, exists bool) string {
+	switch {
+	case object != nil:
+		return "the ZimRoom is still there" + states(object)
+	case exists && !r.mayStay:
+		return "the room is still there"
 	}
 	return ""
 }
