@@ -51,7 +51,7 @@ func TestHurried(t *testing.T) {
 		"a second later":             {func(*room) {}, zimsim.Call{}, 2, false},
 		"sooner":                     {func(*room) {}, zimsim.Call{}, 1.9, true},
 		"because of an edit":         {func(r *room) { r.asked = []time.Time{at(1.5)} }, zimsim.Call{}, 1.9, false},
-		"after an edit long ago":     {func(r *room) { r.asked = []time.Time{at(-1)} }, zimsim.Call{}, 1.9, true},
+		"after an edit long ago":     {func(r *room) { r.asked = []time.Time{at(-3)} }, zimsim.Call{}, 1.9, true},
 		"before an edit":             {func(r *room) { r.asked = []time.Time{at(2)} }, zimsim.Call{}, 1.9, true},
 		"with a fresh signature":     {func(*room) {}, zimsim.Call{Code: 100000005}, 1.1, false},
 		"of another replica":         {func(*room) {}, zimsim.Call{UserAgent: "other"}, 1.9, false},
