@@ -214,13 +214,13 @@ func runBesidePasses(t *testing.T, operator *Controllers, room *zimv1alpha1.ZimR
 	}
 	operator.heldApps().Delete(ctx, event.DeleteEvent{Object: room}, queue)
 
-	signers, _ := operator.Callbacks().Signers(ctx, uint32(app.Spec.AppID)) //nolint:gosec // Whatever is left of it.
+	signers, _ := operator.Callbacks().Signers(ctx, uint32(app.Spec.AppID))
 	accounts := []callback.Account{{Realm: "zego.im", AppID: fuzzAppID}}
 	for _, signer := range signers {
 		accounts = append(accounts, signer.Account)
 	}
 	if live := room.Status.Room; live != nil {
-		accounts = append(accounts, callback.Account{Realm: live.Realm, AppID: uint32(live.AppID)}) //nolint:gosec // As above.
+		accounts = append(accounts, callback.Account{Realm: live.Realm, AppID: uint32(live.AppID)})
 	}
 	for _, account := range accounts {
 		for _, what := range []callback.Event{callback.RoomDestroyed, callback.RoomLeft} {

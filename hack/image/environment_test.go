@@ -35,7 +35,7 @@ func TestNothingButTheSourceDecidesOnABuild(t *testing.T) {
 		"GOOS": "linux", "GOARCH": "amd64", "GOPROXY": "https://proxy.example", "GONOPROXY": "example.org",
 		"GOVERSION": toolchain,
 	} {
-		command := exec.CommandContext(t.Context(), "go", "env", name) //nolint:gosec // One of these names.
+		command := exec.CommandContext(t.Context(), "go", "env", name)
 		command.Env = environment
 		if got, err := command.Output(); err != nil || strings.TrimSpace(string(got)) != want {
 			t.Errorf("%s: got %q, want %q (%v)", name, got, want, err)
