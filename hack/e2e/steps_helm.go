@@ -250,7 +250,9 @@ func deleteNamespace(ctx context.Context, c *cluster) error {
 // goOnWithoutNamespace works on in the other namespace, though one of the watched is gone.
 func goOnWithoutNamespace(ctx context.Context, c *cluster) error {
 	for _, name := range []string{"after-deletion", "after-restart"} {
-		if err := c.apply(ctx, roomManifest(systemNamespace, name)); err != nil {
+		// A room that is left behind is to end soon.
+		manifest := strings.Replace(roomManifest(systemNamespace, name), "spec: {", "spec: {destroyDelay: 2s, ", 1)
+		if err := c.apply(ctx, manifest); err != nil {
 			return err
 		}
 		if err := c.waitReady(ctx, "zimroom", name, "--namespace", systemNamespace); err != nil {
@@ -270,13 +272,19 @@ func goOnWithoutNamespace(ctx context.Context, c *cluster) error {
 	if err := c.unharmed(ctx); err != nil {
 		return err
 	}
+	// After the restart nobody could tell who else names the room: it was left behind, and has died by itself.
+	left, err := c.kubectl(ctx, "get", "events.events.k8s.io", "--namespace", systemNamespace, "--output=name",
+		"--field-selector=reason=RoomLeftBehind,regarding.name=after-restart")
+	if err != nil || left == "" {
+		return errors.Join(err, errors.New("no event tells that the room was left behind"))
+	}
 	if err := c.runHelm(ctx, "uninstall", "zim-operator", "--wait", "--timeout=2m"); err != nil {
 		return err
 	}
 	if err := c.operatorIsGone(ctx); err != nil {
 		return err
 	}
-	_, err := c.kubectl(ctx, "get", "zimapp", "--namespace", systemNamespace, "default")
+	_, err = c.kubectl(ctx, "get", "zimapp", "--namespace", systemNamespace, "default")
 	_, err2 := c.kubectl(ctx, "get", "secret", "--namespace", systemNamespace, "zim")
 	return errors.Join(err, err2)
 }
