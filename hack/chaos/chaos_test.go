@@ -49,13 +49,13 @@ func TestHurried(t *testing.T) {
 		hurried bool
 	}{
 		"a second later":             {func(*room) {}, zimsim.Call{}, 2, false},
-		"sooner":                     {func(*room) {}, zimsim.Call{}, 1.9, true},
-		"because of an edit":         {func(r *room) { r.asked = []time.Time{at(1.5)} }, zimsim.Call{}, 1.9, false},
-		"after an edit long ago":     {func(r *room) { r.asked = []time.Time{at(-3)} }, zimsim.Call{}, 1.9, true},
-		"before an edit":             {func(r *room) { r.asked = []time.Time{at(2)} }, zimsim.Call{}, 1.9, true},
+		"sooner":                     {func(*room) {}, zimsim.Call{}, 1.8, true},
+		"because of an edit":         {func(r *room) { r.asked = []time.Time{at(1.5)} }, zimsim.Call{}, 1.8, false},
+		"after an edit long ago":     {func(r *room) { r.asked = []time.Time{at(-3)} }, zimsim.Call{}, 1.8, true},
+		"before an edit":             {func(r *room) { r.asked = []time.Time{at(2)} }, zimsim.Call{}, 1.8, true},
 		"with a fresh signature":     {func(*room) {}, zimsim.Call{Code: 100000005}, 1.1, false},
-		"of another replica":         {func(*room) {}, zimsim.Call{UserAgent: "other"}, 1.9, false},
-		"to make a replacement true": {func(r *room) { r.replaced = []time.Time{at(0.5)} }, zimsim.Call{}, 1.9, false},
+		"of another replica":         {func(*room) {}, zimsim.Call{UserAgent: "other"}, 1.8, false},
+		"to make a replacement true": {func(r *room) { r.replaced = []time.Time{at(0.5)} }, zimsim.Call{}, 1.8, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRooms("room", 1)[0]

@@ -51,7 +51,7 @@ func codeRows() []row {
 		}
 	}
 	return []row{
-		{name: "1 % of calls: any code", lasts: 20 * time.Second, writes: true, begin: mixed(0.01)},
+		{name: "1 % of calls: any code", lasts: time.Minute, writes: true, begin: mixed(0.01)},
 		{name: "20 % of calls: any code", quick: true, lasts: 20 * time.Second, writes: true, begin: mixed(0.2)},
 		{name: "all calls: each code", run: (*world).tryCodes},
 	}

@@ -17,6 +17,8 @@ const (
 	// arrivalJitter is how many calls may arrive in a second above those that may leave: some are held up on their way
 	// by new connections and a busy machine, those behind them are not.
 	arrivalJitter = 2
+	// onTheWay is by how much a call may come closer to the one before than it left.
+	onTheWay = 100 * time.Millisecond
 	// noticed is after how long a replica has heard of a change.
 	noticed = 3 * time.Second
 )
@@ -139,7 +141,7 @@ func hurried(rooms []*room, calls testbed.Journal) []string {
 		call := &creations[i]
 		r, before := byID[call.RoomID], last[call.RoomID]
 		last[call.RoomID] = call
-		if r == nil || before == nil || call.Time.Sub(before.Time) >= time.Second ||
+		if r == nil || before == nil || call.Time.Sub(before.Time) >= time.Second-onTheWay ||
 			slices.Contains(freshTries, before.Code) || before.UserAgent != call.UserAgent {
 			continue
 		}

@@ -78,7 +78,7 @@ func zimRows() []row {
 		{name: "ZIM redirects to another host", begin: inject(zimsim.Fault{
 			Kind: zimsim.FaultRedirect, Location: "https://elsewhere.example.com/",
 		})},
-		{name: "certificate expired", quick: true,
+		{name: "certificate expired",
 			begin: showing(func(c *certificates) *tls.Certificate { return c.expired })},
 		{name: "certificate of another host", begin: showing(func(c *certificates) *tls.Certificate { return c.otherHost })},
 		{name: "certificate of an unknown issuer",
