@@ -121,12 +121,16 @@ var _ = Describe("A manifest in Git", func() {
 		Expect(w.get(ctx, room).Status.Conditions).To(HaveLen(1)) // Ready: nothing is to be replaced.
 	})
 
-	It("of a ZimApp does not differ from the object", func(ctx context.Context) {
+	DescribeTable("of a ZimApp does not differ from the object", func(ctx context.Context, sample string) {
 		w := newEmptyWorld(ctx)
 		w.createSecret(ctx, w.namespace, testSecret)
-		text, err := os.ReadFile("../config/argocd/sample/zimapp.yaml")
+		text, err := os.ReadFile(sample)
 		Expect(err).NotTo(HaveOccurred())
-		file := manifest(string(text) + "  endpoint: " + w.server.URL + "\n")
+		_, app, severalDocuments := strings.Cut(string(text), "\n---\n") // The Secret, which is another one here.
+		if !severalDocuments {
+			app = string(text)
+		}
+		file := manifest(app + "  endpoint: " + w.server.URL + "\n")
 		for _, how := range [][]string{{}, {"--server-side"}} {
 			arguments := append([]string{"--namespace", w.namespace, "-f", file}, how...)
 			Expect(kubectlSucceeds(ctx, append([]string{"apply"}, arguments...)...)).To(BeTrue())
@@ -141,7 +145,10 @@ var _ = Describe("A manifest in Git", func() {
 			_, err := w.operator.Rooms.Reconcile(ctx, request(w.namespace, "a"+strings.Join(how, "")))
 			Expect(err).NotTo(HaveOccurred())
 		}
-	})
+	},
+		Entry("of the Application", "../config/argocd/sample/zimapp.yaml"),
+		Entry("with its Secret", "../config/samples/zim_v1alpha1_zimapp.yaml"),
+	)
 })
 
 // reverseAttributes turns the order of a ZimRoom's attributes round.
