@@ -5,11 +5,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	ociname "github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
@@ -97,7 +100,7 @@ func TestImagesForTwoArchitectures(t *testing.T) {
 		path := filepath.Join(out, "tiny-linux-"+architecture+".tar")
 		var built v1.Image
 		for _, version := range []string{"latest", "v1"} {
-			tag, err := tagOf("tiny", version)
+			tag, err := ociname.NewTag("tiny:" + version)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,6 +123,24 @@ func TestImagesForTwoArchitectures(t *testing.T) {
 		if program := entries(t, layers[len(layers)-1])["tiny"]; program == nil || program.Mode != 0o755 {
 			t.Errorf("%s: no program: %+v", architecture, program)
 		}
+	}
+}
+
+func TestAnArchiveIsTheSameEachTime(t *testing.T) {
+	archives := map[string]bool{}
+	for range 20 {
+		path := filepath.Join(t.TempDir(), "image.tar")
+		if err := writeArchive(path, empty.Image, "tiny:v1", "tiny:latest", "tiny:third"); err != nil {
+			t.Fatal(err)
+		}
+		archive, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		archives[string(archive)] = true
+	}
+	if len(archives) != 1 {
+		t.Errorf("%d archives of one image", len(archives))
 	}
 }
 

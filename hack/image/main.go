@@ -12,11 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
 // nonroot is the user of the processes in the images, as distroless has it.
@@ -130,7 +128,7 @@ func (i image) write(s settings, base v1.Layer, architecture string) error {
 		return err
 	}
 	path := filepath.Join(s.out, fmt.Sprintf("%s-linux-%s.tar", i.repository, architecture))
-	if err := writeTar(path, built, i.repository, s.version); err != nil {
+	if err := writeArchive(path, built, i.repository+":"+s.version, i.repository+":latest"); err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
@@ -165,18 +163,3 @@ func (i image) compile(s settings, architecture string) (program []byte, err err
 	}
 	return os.ReadFile(path) //nolint:gosec // Just built.
 }
-
-// writeTar writes a docker archive with two tags.
-func writeTar(path string, built v1.Image, repository, version string) error {
-	tags := map[name.Tag]v1.Image{}
-	for _, text := range []string{version, "latest"} {
-		tag, err := tagOf(repository, text)
-		if err != nil {
-			return err
-		}
-		tags[tag] = built
-	}
-	return tarball.MultiWriteToFile(path, tags)
-}
-
-func tagOf(repository, text string) (name.Tag, error) { return name.NewTag(repository + ":" + text) }
