@@ -117,7 +117,7 @@ fmt: ## Format the sources.
 .PHONY: lint
 lint: ## Run the linters.
 	$(TOOL) golangci-lint run
-	@for module in bench chaos image argocd monitoring; do \
+	@for module in bench chaos image argocd monitoring release; do \
 		echo "golangci-lint run in hack/$$module"; \
 		(cd hack/$$module && $(subst hack/tools,../tools,$(TOOL)) golangci-lint run -c ../../.golangci.yml) || exit 1; done
 

@@ -92,6 +92,10 @@ func TestChartEqualsKustomization(t *testing.T) {
 			kustomized: overlay(t, namespacedOverlay, teamA),
 			args:       []string{"--set", "watchNamespaces={team-a}"},
 		},
+		"namespaced, with callbacks and a policy": {
+			kustomized: overlay(t, calledBackOverlay, teamA),
+			args:       []string{"--set", "watchNamespaces={team-a},callbacks.enabled=true,networkPolicy.enabled=true"},
+		},
 		"namespaced, and namespaces may go": {
 			kustomized: overlay(t, deletableOverlay, teamA),
 			args:       []string{"--set", "watchNamespaces={team-a}", "--set", "rbac.namespaceDeletion=true"},
@@ -224,7 +228,10 @@ func TestChartSwitches(t *testing.T) {
 				`"selector":{"matchLabels":{"rooms":"yes"}}`}},
 		"default app with secret": {set: "defaultApp.create=true,defaultApp.appID=1,defaultApp.fromUserID=operator,defaultApp.secret.serverSecret=abc",
 			added:    []string{"Secret zim-operator-system/zim", "ZimApp zim-operator-system/default"},
-			contains: []string{`"serverSecret":"abc"`}},
+			contains: []string{`"serverSecret":"abc"`}, without: []string{"callback"}},
+		"default app with callbacks": {set: "defaultApp.create=true,defaultApp.appID=1,defaultApp.fromUserID=operator,defaultApp.secret.serverSecret=abc,defaultApp.secret.callbackKey=back,defaultApp.secret.callbackSecret=def",
+			added:    []string{"Secret zim-operator-system/zim", "ZimApp zim-operator-system/default"},
+			contains: []string{`"stringData":{"back":"def","serverSecret":"abc"}`, `"callbackSecretRef":{"key":"back","name":"zim"}`}},
 		"namespaces that may go": {set: "watchNamespaces={team-a},rbac.namespaceDeletion=true,rbac.userRoles=false",
 			added: append([]string{
 				"ClusterRole /zim-operator-zim-operator-system-namespace-deletion",
@@ -297,6 +304,7 @@ func TestChartTakesNamesThatLookLikeNumbers(t *testing.T) {
 		"fullnameOverride=7", "serviceAccount.name=1e3", "priorityClassName=0", "imagePullSecrets[0].name=1",
 		"serviceAccount.annotations.a=true", "podLabels.a=1", "podAnnotations.a=1", "nodeSelector.a=true",
 		"defaultApp.fromUserID=1", "defaultApp.secret.name=2", "defaultApp.secret.key=3", "defaultApp.secret.serverSecret=4",
+		"defaultApp.secret.callbackKey=5", "defaultApp.secret.callbackSecret=6",
 		"networkPolicy.metricsFrom[0].podSelector.matchLabels.a=1", "serviceMonitor.labels.a=1", "prometheusRule.labels.a=1",
 		"image.tag=1", "serviceMonitor.credentials.name=5", "metrics.tlsSecret=6",
 	}
@@ -376,6 +384,8 @@ func TestChartRefusesWrongValues(t *testing.T) {
 		"networkPolicy.metricsFrom[0].labels.a=b":              "labels",
 		"defaultApp.secret.name=A":                             "/defaultApp/secret/name",
 		"defaultApp.secret.key=a/b":                            "/defaultApp/secret/key",
+		"defaultApp.secret.callbackKey=a/b":                    "/defaultApp/secret/callbackKey",
+		"defaultApp.secret.callbackSecret=a":                   "/defaultApp/secret/callbackKey",
 		"defaultApp.fromUserID=a\"b":                           "/defaultApp/fromUserID",
 		"maxConcurrentReconciles=0":                            "/maxConcurrentReconciles",
 		"watchNamespaces={Team_A}":                             "/watchNamespaces",

@@ -59,6 +59,10 @@ patches:
 var deletableOverlay = strings.Replace(namespacedOverlay, "components: [../components/namespaced]",
 	"components: [../components/namespaced, ../components/namespace-deletion]", 1)
 
+// calledBackOverlay is that of an install in chosen namespaces that receives callbacks, behind a policy.
+var calledBackOverlay = strings.NewReplacer("../default,", "../default, ../network-policy,",
+	"../components/namespaced", "../components/namespaced, ../components/callbacks").Replace(namespacedOverlay)
+
 var teamA = map[string]string{
 	"team-a/kustomization.yaml": "namespace: team-a\nresources: [../../components/watched-namespace]\n",
 }
@@ -73,6 +77,7 @@ func TestEveryOverlayIsAccepted(t *testing.T) {
 	}
 	for name, kustomization := range map[string]string{
 		"raised limits":           "resources: [../default]\ncomponents: [../components/raised-limits]\n",
+		"called back":             "resources: [../default]\ncomponents: [../components/callbacks]\n",
 		"policy and monitoring":   "resources: [../default, ../network-policy, ../prometheus, ../grafana]\n",
 		"namespaced, itself only": "resources: [../default]\ncomponents: [../components/namespaced]\n",
 		"namespaced, with policy": "resources: [../default, ../network-policy]\ncomponents: [../components/namespaced]\n",
@@ -80,6 +85,7 @@ func TestEveryOverlayIsAccepted(t *testing.T) {
 		t.Run(name, func(t *testing.T) { accepts(t, overlay(t, kustomization, nil)) })
 	}
 	t.Run("namespaced", func(t *testing.T) { accepts(t, overlay(t, namespacedOverlay, teamA)) })
+	t.Run("namespaced, called back", func(t *testing.T) { accepts(t, overlay(t, calledBackOverlay, teamA)) })
 	t.Run("namespaces that may go", func(t *testing.T) { accepts(t, overlay(t, deletableOverlay, teamA)) })
 }
 
