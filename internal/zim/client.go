@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -132,7 +133,7 @@ func (c *Client) call(ctx context.Context, call apiCall, answer any) error {
 // attempt waits for a turn and sends a call once, with a signature of its own.
 func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
 	asked := time.Now() // The real one: it measures, it does not sign.
-	err := c.waitForTurn(ctx)
+	turn, err := c.waitForTurn(ctx)
 	if err == nil {
 		err = c.config.MayCall()
 	}
@@ -140,7 +141,7 @@ func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
 		return &Error{Action: call.action, Class: ClassTransient, Failure: FailureNoTurn, cause: err}
 	}
 	sent := time.Now()
-	requestID, failure := c.send(ctx, call, answer)
+	requestID, failure := c.send(c.telling(ctx, turn), call, answer)
 	c.observe(ctx, failure, Call{
 		Account: c.account, Action: call.action, RequestID: requestID,
 		Waited: sent.Sub(asked), Duration: time.Since(sent),
@@ -154,12 +155,27 @@ func (c *Client) attempt(ctx context.Context, call apiCall, answer any) error {
 	return failure
 }
 
-// waitForTurn fails with the error of the context.
-func (c *Client) waitForTurn(ctx context.Context) error {
-	if c.config.Limiter == nil || c.unpaced {
-		return ctx.Err()
+// paced is true for calls that wait for a turn.
+func (c *Client) paced() bool {
+	return c.config.Limiter != nil && !c.unpaced
+}
+
+// waitForTurn returns the moment of the turn, and fails with the error of the context.
+func (c *Client) waitForTurn(ctx context.Context) (turn time.Time, err error) {
+	if !c.paced() {
+		return time.Time{}, ctx.Err()
 	}
-	return c.config.Limiter.Wait(ctx)
+	return c.config.Limiter.wait(ctx)
+}
+
+// telling returns a context with which a request tells the limiter when it leaves: once it has a connection.
+func (c *Client) telling(ctx context.Context, turn time.Time) context.Context {
+	if !c.paced() {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { c.config.Limiter.called(turn) },
+	})
 }
 
 // observe adds to a call what became of it.

@@ -73,11 +73,24 @@ func (l *Limiter) Pace() Pace {
 // Wait returns when it is the caller's turn to send one call. It fails with the context's error when the context ends
 // before that, or is known to.
 func (l *Limiter) Wait(ctx context.Context) error {
+	_, err := l.wait(ctx)
+	return err
+}
+
+// wait is Wait, and returns the moment of the turn, to be told with called.
+func (l *Limiter) wait(ctx context.Context) (turn time.Time, err error) {
 	if err := l.enter(ctx); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	defer l.leave()
 	return l.waitForTurn(ctx)
+}
+
+// called notes that the call that has a turn leaves now. If it could not right away, the next ones keep their distance.
+func (l *Limiter) called(turn time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pace.leave(turn, time.Now())
 }
 
 // enter takes the gate.
@@ -97,27 +110,27 @@ func (l *Limiter) leave() {
 	<-l.gate
 }
 
-// waitForTurn waits for the next turn of all, and takes it. Its caller holds the gate.
-func (l *Limiter) waitForTurn(ctx context.Context) error {
+// waitForTurn waits for the next turn of all, takes it, and returns its moment. Its caller holds the gate.
+func (l *Limiter) waitForTurn(ctx context.Context) (turn time.Time, err error) {
 	for {
-		delay, changed := l.tryTake()
+		now := time.Now()
+		delay, changed := l.tryTake(now)
 		if delay <= 0 {
-			return nil
+			return now, nil
 		}
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-			return context.DeadlineExceeded
+			return time.Time{}, context.DeadlineExceeded
 		}
 		if err := sleep(ctx, delay, changed); err != nil {
-			return err
+			return time.Time{}, err
 		}
 	}
 }
 
 // tryTake takes the next turn if its time has come. If not, it returns how long that takes, unless the rate changes.
-func (l *Limiter) tryTake() (delay time.Duration, changed <-chan struct{}) {
+func (l *Limiter) tryTake(now time.Time) (delay time.Duration, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
 	if delay = l.pace.due(now).Sub(now); delay <= 0 {
 		l.pace.take(now)
 	}

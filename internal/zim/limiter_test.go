@@ -23,11 +23,15 @@ type turns struct {
 func (r *turns) take(ctx context.Context, limiter *zim.Limiter) error {
 	err := limiter.Wait(ctx)
 	if err == nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.at = append(r.at, time.Now())
+		r.note()
 	}
 	return err
+}
+
+func (r *turns) note() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at = append(r.at, time.Now())
 }
 
 // sorted returns the turns so far, the earliest first.

@@ -2,6 +2,7 @@ package zim
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -52,9 +53,10 @@ const (
 type pace struct {
 	// allowed is how many calls may be made in a second.
 	allowed int
-	// rhythm is the moment at which the last call was due, left when it left.
+	// rhythm is the moment at which the last call was due, left when one left last.
 	rhythm, left time.Time
-	// sent are the moments at which calls left, the oldest first: as many as are guarded.
+	// sent are the moments at which calls left, the oldest first: as many as are guarded. Those on their way to a
+	// connection count from their turns.
 	sent []time.Time
 
 	// cut is the rate after the last cut, at cutAt; failed is the rate before it. belowSince is the first cut since the
@@ -106,6 +108,19 @@ func (p *pace) take(at time.Time) {
 		p.sent = append(p.sent[:0], p.sent[len(p.sent)-calls+1:]...)
 	}
 	p.sent = append(p.sent, at)
+}
+
+// leave notes when the call left that took its turn at a moment: it may have waited for a connection, or a processor.
+// What follows keeps its distance from when calls left.
+func (p *pace) leave(turn, at time.Time) {
+	p.left = later(p.left, at)
+	i, _ := slices.BinarySearchFunc(p.sent, turn, time.Time.Compare) // One that is too old counts for the oldest.
+	for ; i+1 < len(p.sent) && p.sent[i+1].Before(at); i++ {
+		p.sent[i] = p.sent[i+1]
+	}
+	if i < len(p.sent) {
+		p.sent[i] = later(p.sent[i], at)
+	}
 }
 
 // guarded is how many calls are looked back at: those of a second, or as many as are cheap to keep.

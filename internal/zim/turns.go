@@ -21,10 +21,10 @@ func (l *Limiter) TakeTurns(ctx context.Context, count int) (*Turns, error) {
 		return nil, err
 	}
 	defer l.leave()
-	if err := l.waitForTurn(ctx); err != nil {
+	now, err := l.waitForTurn(ctx)
+	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	turns := &Turns{due: []time.Time{now}}
 	for range count - 1 {
 		turns.due = append(turns.due, l.takeNext())
