@@ -55,6 +55,7 @@ func steps() []step {
 		{"From a clone to a Ready room: the commands of the README", quickStart},
 		{"Pods are as they should be", podsAreRestricted},
 		{"The life of a room", lifeOfARoom},
+		{"ZIM's callback about a room that is gone", callback},
 		{"People's rights: view, edit, admin", userRoles},
 		{"Network policy: what is allowed passes, other traffic is refused", networkPolicy},
 		{"Ten rooms", tenRooms},

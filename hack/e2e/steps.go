@@ -136,15 +136,7 @@ func lifeOfARoom(ctx context.Context, c *cluster) error {
 	patch := func(patch string) error {
 		return c.show(ctx, "kubectl", "patch", "zimroom", "lobby", "--type=merge", "--patch="+patch)
 	}
-	seen := func(what string, is func(room) bool) error {
-		return eventually(ctx, what, func() error {
-			rooms, err := c.rooms(ctx)
-			if err == nil && !is(rooms["lobby"]) {
-				err = fmt.Errorf("the room is %+v", rooms["lobby"])
-			}
-			return err
-		})
-	}
+	seen := func(what string, is func(room) bool) error { return c.seen(ctx, "lobby", what, is) }
 	if err := patch(`{"spec":{"interval":"2s","attributes":[{"key":"topic","value":"edited"}]}}`); err != nil {
 		return err
 	}
@@ -152,7 +144,7 @@ func lifeOfARoom(ctx context.Context, c *cluster) error {
 		return err
 	}
 	c.say("   The simulator has the edit. Now the room is destroyed behind the operator's back.")
-	if err := c.admin(ctx, http.MethodDelete, "/rooms?appID="+appID+"&id=lobby", nil); err != nil {
+	if err := c.destroy(ctx, "lobby"); err != nil {
 		return err
 	}
 	if err := seen("the room's return", func(r room) bool { return r.Attributes["topic"].Value == "edited" }); err != nil {
@@ -177,6 +169,36 @@ func lifeOfARoom(ctx context.Context, c *cluster) error {
 		return err
 	}
 	return seen("the room's end", func(r room) bool { return r.ID == "" })
+}
+
+// seen waits until the simulator's room is as it should be.
+func (c *cluster) seen(ctx context.Context, id, what string, is func(room) bool) error {
+	return eventually(ctx, what, func() error {
+		rooms, err := c.rooms(ctx)
+		if err == nil && !is(rooms[id]) {
+			err = fmt.Errorf("the room is %+v", rooms[id])
+		}
+		return err
+	})
+}
+
+// destroy ends a room behind the operator's back.
+func (c *cluster) destroy(ctx context.Context, id string) error {
+	return c.admin(ctx, http.MethodDelete, "/rooms?appID="+appID+"&id="+id, nil)
+}
+
+// callback destroys a room that the operator looks at every ten minutes.
+func callback(ctx context.Context, c *cluster) error {
+	const id = "class-101"
+	begin := time.Now()
+	if err := c.destroy(ctx, id); err != nil {
+		return err
+	}
+	if err := c.seen(ctx, id, "the room's return", func(r room) bool { return r.Incarnation == 2 }); err != nil {
+		return err
+	}
+	c.say("   Nobody looked at the room, but ZIM called: it was back after %.1f s.", time.Since(begin).Seconds())
+	return nil
 }
 
 // yes is what kubectl auth can-i answers.

@@ -16,11 +16,12 @@ const (
 	getPage = "get"
 )
 
-// Pods that try connections: one that counts as the manager, one in a namespace that may read metrics, one elsewhere.
+// Pods that try connections: one that counts as the manager, one in a namespace that may read metrics and send callbacks,
+// one elsewhere.
 const probes = `
 apiVersion: v1
 kind: Namespace
-metadata: {name: e2e-metrics, labels: {metrics: enabled}}
+metadata: {name: e2e-metrics, labels: {metrics: enabled, zim-callbacks: enabled}}
 ---
 apiVersion: v1
 kind: Namespace
@@ -57,6 +58,9 @@ spec:
     securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 `
 
+// policy is config/network-policy with what components/callbacks adds.
+const policy = "hack/e2e/policy"
+
 // The simulator stands for ZIM, but in the cluster and without HTTPS: one rule more.
 const simulatorEgress = `[{"op":"add","path":"/spec/egress/-","value":{
   "to":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"zim-simulator"}}}],
@@ -84,6 +88,7 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 		return err
 	}
 	const service = "zim-operator-metrics." + systemNamespace + ".svc:8443"
+	const callbacks = "zim-operator-callbacks." + systemNamespace + ".svc:80"
 	metrics := []string{getPage, "https://" + service + "/metrics", strings.TrimSpace(token)}
 	connect := func(address string) []string { return []string{"connect", address} }
 	attempts := []attempt{
@@ -93,12 +98,14 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 		{systemNamespace, connect("zimsim.zim-simulator.svc:80"), true},
 		{systemNamespace, connect("probe.e2e-other.svc:8080"), false},
 		{otherNamespace, connect(service), false},
+		{metricsNamespace, connect(callbacks), true},
+		{otherNamespace, connect(callbacks), false},
 	}
 	// Without the policy all of it passes: what is refused later, is refused by the policy.
 	if err := c.attempt(ctx, attempts, func(attempt) bool { return true }); err != nil {
 		return err
 	}
-	if err := c.show(ctx, "kubectl", "apply", "-k", "config/network-policy"); err != nil {
+	if err := c.show(ctx, "kubectl", "apply", "-k", policy); err != nil {
 		return err
 	}
 	if _, err := c.kubectl(ctx, "patch", "networkpolicy", "--namespace", systemNamespace, "zim-operator-manager",
@@ -119,7 +126,7 @@ func networkPolicy(ctx context.Context, c *cluster) error {
 	if err := errors.Join(c.rollout(ctx), c.works(ctx, "under-policy")); err != nil {
 		return err
 	}
-	_, err = c.kubectl(ctx, "delete", "-k", "config/network-policy")
+	_, err = c.kubectl(ctx, "delete", "-k", policy)
 	_, err2 := c.kubectl(ctx, "delete", "namespace", metricsNamespace, otherNamespace)
 	_, err3 := c.kubectl(ctx, "delete", "clusterrolebinding", "e2e-metrics-reader")
 	return errors.Join(err, err2, err3)
