@@ -16,8 +16,8 @@ const (
 	getPage = "get"
 )
 
-// Pods that try connections: one that counts as the manager, one in a namespace that may read metrics and send callbacks,
-// one elsewhere.
+// Pods that try connections: one that counts as the manager, one in a namespace that may read metrics and send
+// callbacks, one elsewhere.
 const probes = `
 apiVersion: v1
 kind: Namespace
