@@ -16,6 +16,9 @@ const leastVerificationShare = 1.0 / lowerLanesTurn
 // slots of all rooms with every room that comes or goes.
 const stretchSteps = 4
 
+// roundingError is what a step may be missed by: rates are no round numbers, and 7.000000001 steps are 7.
+const roundingError = 1e-9
+
 // demand is what a room asks of its account when nobody changes anything.
 type demand struct {
 	account zim.Account
@@ -91,7 +94,7 @@ func (w *workload) stretch(account zim.Account, rate float64) float64 {
 	if share <= 0 || verification <= share {
 		return 1
 	}
-	return math.Ceil(verification/share*stretchSteps) / stretchSteps
+	return math.Ceil(verification/share*stretchSteps-roundingError) / stretchSteps
 }
 
 // asked returns the calls a second that an account's rooms ask for at the intervals that they declare, and those for

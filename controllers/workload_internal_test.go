@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,27 +19,36 @@ func TestIntervalsAreStretchedToTheShareOfVerification(t *testing.T) {
 	deaths := func(perSecond int64) demand {
 		return demand{account: oneAccount, deaths: perSecond * 24 * 60 * 60}
 	}
+	looks := func(rooms, calls int) (asks []demand) {
+		return slices.Repeat([]demand{demandOf(oneAccount, 10*time.Minute, calls)}, rooms)
+	}
+	paced := zim.NewLimiter(20).Pace().Full
 	for name, tc := range map[string]struct {
 		asks []demand
+		rate float64
 		want float64
 	}{
-		"nobody asks":                      {nil, 1},
-		"less than half of the rate":       {[]demand{verifications(9)}, 1},
-		"just half":                        {[]demand{verifications(6), verifications(4)}, 1},
-		"a little more, in steps":          {[]demand{verifications(11)}, 1.25},
-		"three times as much":              {[]demand{verifications(30)}, 3},
-		"deaths leave less than half":      {[]demand{verifications(6), deaths(14)}, 1},
-		"and stretch":                      {[]demand{verifications(12), deaths(14)}, 2},
-		"but something is always left":     {[]demand{verifications(5), deaths(100)}, 2},
-		"deaths alone stretch nothing":     {[]demand{deaths(100)}, 1},
-		"another account's are no concern": {[]demand{{account: anotherAccount, verification: 1e9}}, 1},
+		"nobody asks":                      {nil, 20, 1},
+		"less than half of the rate":       {[]demand{verifications(9)}, 20, 1},
+		"just half":                        {[]demand{verifications(6), verifications(4)}, 20, 1},
+		"a little more, in steps":          {[]demand{verifications(11)}, 20, 1.25},
+		"three times as much":              {[]demand{verifications(30)}, 20, 3},
+		"deaths leave less than half":      {[]demand{verifications(6), deaths(14)}, 20, 1},
+		"and stretch":                      {[]demand{verifications(12), deaths(14)}, 20, 2},
+		"but something is always left":     {[]demand{verifications(5), deaths(100)}, 20, 2},
+		"deaths alone stretch nothing":     {[]demand{deaths(100)}, 20, 1},
+		"another account's are no concern": {[]demand{{account: anotherAccount, verification: 1e9}}, 20, 1},
+		"no step too far by rounding":      {looks(5000, 2), paced, 1.75},
+		"nor with one call a look":         {looks(10000, 1), paced, 1.75},
+		"nor with more":                    {looks(10000, 2), paced, 3.5},
+		"the next step with the next room": {looks(10001, 2), paced, 3.75},
 	} {
 		t.Run(name, func(t *testing.T) {
 			load := newWorkload()
 			for _, asks := range tc.asks {
 				load.change(demand{}, asks)
 			}
-			if got := load.stretch(oneAccount, 20); got != tc.want {
+			if got := load.stretch(oneAccount, tc.rate); got != tc.want {
 				t.Errorf("stretched %.2f times, want %.2f", got, tc.want)
 			}
 		})
