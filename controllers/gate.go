@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// turnsAhead is how many seconds' worth of turns the passes inside the gate may take: enough to keep the account's
-	// pace while they wait for answers and write to Kubernetes, and so few that nobody inside waits long for a turn.
+	// turnsAhead is how many seconds' worth of the turns that leave at present the passes inside the gate may take: enough
+	// to keep the account's pace while they wait for answers and write to Kubernetes, and so few that nobody inside waits
+	// long for a turn, also while ZIM refuses calls.
 	turnsAhead = 0.4
 
 	// workersPerAccount is the share of the controller's workers that one account may hold, and workersInCalls that of
@@ -202,7 +203,7 @@ func (g *gate) hasPlace(queue *line, pace zim.Pace) bool {
 
 // capacity is how many places an account may hold.
 func (g *gate) capacity(pace zim.Pace) int {
-	byRate := int(math.Ceil(float64(pace.Allowed) * turnsAhead))
+	byRate := int(math.Ceil(pace.Present * turnsAhead))
 	byWorkers := int(float64(g.workers) * workersPerAccount)
 	return max(1, min(byRate, byWorkers))
 }

@@ -32,14 +32,21 @@ func atRate(rate int) func(zim.Account) zim.Pace {
 }
 
 func TestGateCapacity(t *testing.T) {
-	for name, tc := range map[string]struct{ workers, rate, want int }{
-		"four tenths of a second's turns": {workers: 100, rate: 20, want: 8},
-		"at most 40 % of the workers":     {workers: 10, rate: 1000, want: 4},
-		"always one":                      {workers: 1, rate: 1, want: 1},
-		"rounded up from a slow account":  {workers: 10, rate: 6, want: 3},
+	refused := paceOf(20)
+	refused.Present = 0.2 // ZIM refuses everything: a turn comes every five seconds.
+	for name, tc := range map[string]struct {
+		workers int
+		pace    zim.Pace
+		want    int
+	}{
+		"four tenths of a second's turns": {workers: 100, pace: paceOf(20), want: 8},
+		"at most 40 % of the workers":     {workers: 10, pace: paceOf(1000), want: 4},
+		"always one":                      {workers: 1, pace: paceOf(1), want: 1},
+		"rounded up from a slow account":  {workers: 10, pace: paceOf(6), want: 3},
+		"of the turns that leave now":     {workers: 10, pace: refused, want: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := newGate(tc.workers, nil, nil).capacity(paceOf(tc.rate)); got != tc.want {
+			if got := newGate(tc.workers, nil, nil).capacity(tc.pace); got != tc.want {
 				t.Errorf("got %d, want %d", got, tc.want)
 			}
 		})
