@@ -153,7 +153,8 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // unverifiedAt is when what was known of a room counts no more unless somebody can look before; zero for a room that
-// is never verified. The interval is that with which the next look was planned.
+// is never verified. The interval is that with which the next look was planned. What was answered before the start of
+// this process is not known: then it counts from the room's first slot since, so that not all are written at once.
 func (r *ZimRoomReconciler) unverifiedAt(p *pass) time.Time {
 	interval := max(p.memory.interval, r.intervalOf(p))
 	if r.declaredInterval(p.room) <= 0 {
@@ -161,7 +162,7 @@ func (r *ZimRoomReconciler) unverifiedAt(p *pass) time.Time {
 	}
 	last := p.memory.lastAnswer
 	if last.Before(r.started) {
-		last = r.started
+		last = nextSlot(r.started, time.Time{}, p.room.UID, interval)
 	}
 	return last.Add(max(unverifiedIntervals*interval, unverifiedFloor))
 }
