@@ -46,6 +46,8 @@ type line struct {
 	taken int
 	// passedOver counts how many went ahead of lower lanes since one of these had a turn.
 	passedOver int
+	// lowerTurns is when each lane last had a turn that is for the lower ones.
+	lowerTurns [lanes]time.Time
 	// nextVerification is when the next verification may begin.
 	nextVerification time.Time
 	// alarmAt is when the line is looked at again, because its next verification may begin, if nothing else happens.
@@ -103,7 +105,7 @@ func (l *line) pop(now time.Time, verificationRate float64) *waiter {
 	return next
 }
 
-// choose returns the first of the highest lane; but every so often the longest waiting of those below it.
+// choose returns the first of the highest lane; but every so often that of the lower lane which has waited longest.
 func (l *line) choose(now time.Time) *waiter {
 	var first, lower *waiter
 	for i := range l.lanes {
@@ -115,7 +117,7 @@ func (l *line) choose(now time.Time) *waiter {
 		case first == nil:
 			first = next
 		case next.lane == laneVerification && first.lane == lanePeople && now.Sub(next.since) < verificationPatience:
-		case lower == nil || next.since.Before(lower.since):
+		case lower == nil || l.waitsSince(next).Before(l.waitsSince(lower)):
 			lower = next
 		}
 	}
@@ -127,7 +129,17 @@ func (l *line) choose(now time.Time) *waiter {
 		return first
 	}
 	l.passedOver = 0
+	l.lowerTurns[lower.lane] = now
 	return lower
+}
+
+// waitsSince is since when a lane has waited whose first is given: since that one came, or since a turn that went to
+// another of the lane. So a lane with a backlog takes turns with the other lower lanes, and does not have them all.
+func (l *line) waitsSince(first *waiter) time.Time {
+	if turn := l.lowerTurns[first.lane]; turn.After(first.since) {
+		return turn
+	}
+	return first.since
 }
 
 // waits counts those in line by lane.

@@ -117,6 +117,30 @@ func TestLineStarvesNobody(t *testing.T) {
 	}
 }
 
+// Rooms that somebody has just changed wait for no backlog of older looks while thousands are deleted.
+func TestLowerLanesTakeTurns(t *testing.T) {
+	l := lineOf(5000, 0, 0, 1000)
+	now := time.Now()
+	// take returns who got in among so many turns, deletions left out.
+	take := func(turns int) (names []string) {
+		for range turns {
+			now = now.Add(50 * time.Millisecond)
+			if name := l.pop(now, math.Inf(1)).request.Name; name[0] != 'd' {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	take(20 * lowerLanesTurn)
+	l.ask("p1", lanePeople, now.Add(1*time.Millisecond))
+	l.ask("r1", laneRepair, now.Add(2*time.Millisecond))
+	l.ask("p2", lanePeople, now.Add(3*time.Millisecond))
+	got := strings.Join(take(7*lowerLanesTurn), " ")
+	if diff := cmp.Diff("v21 p1 r1 v22 p2 v23 v24", got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLineKeepsPlaces(t *testing.T) {
 	l := lineOf(0, 2, 0, 3)
 	l.ask("p1", lanePeople, time.Now())       // Asking again
