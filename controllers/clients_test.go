@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/controllers"
 )
 
@@ -67,6 +69,37 @@ func indexedClient(ctx context.Context, inner client.WithWatch, namespace string
 			return indexes.filter(list, selector.Requirements()[0])
 		},
 	})
+}
+
+// countingReader counts who asks the API server which ZimRooms there are, and refuses to tell with its error.
+type countingReader struct {
+	client.Client
+	lists atomic.Int64
+	err   error
+}
+
+func (r *countingReader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	r.lists.Add(1)
+	if r.err != nil {
+		return r.err
+	}
+	return r.Client.List(ctx, list, options...)
+}
+
+// hiding is a cache that does not have a ZimRoom yet.
+type hiding struct {
+	client.Client
+	name string
+}
+
+func (h *hiding) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if err := h.Client.List(ctx, list, options...); err != nil {
+		return err
+	}
+	if rooms, ok := list.(*zimv1alpha1.ZimRoomList); ok {
+		rooms.Items = slices.DeleteFunc(rooms.Items, func(room zimv1alpha1.ZimRoom) bool { return room.Name == h.name })
+	}
+	return nil
 }
 
 // indexer collects the extraction functions of indexes.

@@ -40,12 +40,16 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 	if found.unseen {
 		return reconcile.Result{}, nil // The pass over the ZimApp wakes this room.
 	}
+	if result, ok := r.standInLine(ctx, p, found); !ok {
+		return result, nil
+	}
 	switch successor, err := r.findSuccessor(ctx, p.room, found); {
 	case errors.Is(err, errUnseenApp):
 		return reconcile.Result{}, nil
 	case errors.Is(err, errBlind) && mustDestroy(p.room):
 		return r.leaveBehind(ctx, p)
 	case err != nil && !errors.Is(err, errBlind):
+		p.visit.leaveUnserved()
 		return reconcile.Result{}, err
 	case successor != nil:
 		return r.handOver(ctx, p, successor)
@@ -55,7 +59,6 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 	if found.obstacle != nil {
 		return r.waitToDestroy(ctx, p, found)
 	}
-	r.useApp(p, found.app)
 	return r.destroy(ctx, p)
 }
 
@@ -71,14 +74,33 @@ func mustDestroy(room *zimv1alpha1.ZimRoom) bool {
 	}
 }
 
-// destroy sends DestroyRoom, unless the last try is too recent.
-func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Result, error) {
+// standInLine gets a place for a room that is to be destroyed as far as the cache knows: so the API server is asked who
+// takes it over when that may decide, and once. If not ok, the pass ends with the result.
+func (r *ZimRoomReconciler) standInLine(ctx context.Context, p *pass, found resolution) (reconcile.Result, bool) {
+	if found.obstacle != nil {
+		return reconcile.Result{}, true
+	}
+	r.useApp(p, found.app)
+	if !mustDestroy(p.room) || r.knowsSuccessor(ctx, p.room, p.app.account) {
+		return reconcile.Result{}, true
+	}
+	return r.enterToDestroy(p)
+}
+
+// enterToDestroy gets a place for DestroyRoom, unless the last try is too recent. If not ok, the pass ends with the
+// result.
+func (r *ZimRoomReconciler) enterToDestroy(p *pass) (result reconcile.Result, ok bool) {
 	now := r.clock.Now()
 	if (p.memory.destroyTried && now.Before(p.memory.nextLook)) || now.Before(p.memory.coolUntil) {
-		return r.comeBack(p), nil
+		return r.comeBack(p), false
 	}
-	if !p.visit.admit(p.app.account, errand{lane: laneDeletion}) {
-		return reconcile.Result{}, nil
+	return reconcile.Result{}, p.visit.admit(p.app.account, errand{lane: laneDeletion})
+}
+
+// destroy sends DestroyRoom when it may. That nobody takes the room over was found out just before.
+func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Result, error) {
+	if wait, ok := r.enterToDestroy(p); !ok {
+		return wait, nil
 	}
 	p.memory.destroyTried = true
 	err := p.caller.call(ctx, zim.ActionDestroyRoom, func(ctx context.Context, client *zim.Client) error {

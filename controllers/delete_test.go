@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -55,6 +56,57 @@ var _ = Describe("Deleting a ZimRoom", func() {
 		Entry("Retain, created: left", zimv1alpha1.DeletionPolicyRetain, false, false),
 		Entry("Retain, adopted: left", zimv1alpha1.DeletionPolicyRetain, true, false),
 	)
+
+	It("asks the API server once who takes the room over, when the turn to destroy it has come", func(ctx context.Context) {
+		reader := &countingReader{Client: apiServer}
+		w.options.LiveReader = reader
+		w.restartOperator()
+		w.editApp(ctx, onePlace)
+		room := w.applied(ctx)
+		inside := w.apply(ctx, named("inside"), withID("Room2"))
+		del(ctx, room)
+		w.onCall = func(string) {
+			defer GinkgoRecover()
+			w.onCall = nil
+			w.pass(ctx, room)
+			Expect(reader.lists.Load()).To(BeZero(), "it stands in line")
+		}
+		w.pass(ctx, inside)
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(reader.lists.Load()).To(BeEquivalentTo(1))
+	})
+
+	It("destroys no room that a ZimRoom takes over which the cache does not have yet", func(ctx context.Context) {
+		heirs := &hiding{Client: w.options.Client, name: "heir"}
+		w.options.Client = heirs
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		room := w.applied(ctx)
+		heir := w.apply(ctx, named("heir"))
+		del(ctx, room)
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.calls()).To(BeEmpty())
+		Expect(w.get(ctx, heir).Status.Room).NotTo(BeNil())
+	})
+
+	It("sends nothing while nobody can tell who takes the room over, and holds up no other room", func(ctx context.Context) {
+		reader := &countingReader{Client: apiServer, err: errors.New("not now")}
+		w.options.LiveReader = reader
+		w.restartOperator()
+		w.editApp(ctx, onePlace)
+		room := w.applied(ctx)
+		del(ctx, room)
+		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		Expect(err).To(MatchError(ContainSubstring("not now")))
+		Expect(w.calls()).To(BeEmpty())
+		w.applied(ctx, named("other"), withID("Room2"))
+		reader.err = nil
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(liveRooms()).To(HaveLen(1))
+	})
 
 	It("sends nothing for a room that was never confirmed", func(ctx context.Context) {
 		w.inject(zimsim.Fault{Kind: zimsim.FaultCutAfter, Action: "CreateRoom"})

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
 // errUnseenApp means that a ZimRoom may or may not name the room in this account: no pass over its ZimApp was made
@@ -34,13 +35,32 @@ func (r *ZimRoomReconciler) findSuccessor(
 	if err != nil {
 		return nil, err
 	}
+	return r.successorAmong(ctx, sameID, room, found.app.account)
+}
+
+// knowsSuccessor tells whether the cache has a ZimRoom that may take over the room. That it has none means nothing: see
+// findSuccessor.
+func (r *ZimRoomReconciler) knowsSuccessor(ctx context.Context, room *zimv1alpha1.ZimRoom, account zim.Account) bool {
+	var sameID zimv1alpha1.ZimRoomList
+	byID := client.MatchingFields{roomIDIndex: room.Spec.ID}
+	if err := r.List(ctx, &sameID, byID, client.UnsafeDisableDeepCopy); err != nil {
+		return true
+	}
+	successor, err := r.successorAmong(ctx, sameID.Items, room, account)
+	return err != nil || successor != nil
+}
+
+// successorAmong returns which of those that name the same room takes it over; nil if none does.
+func (r *ZimRoomReconciler) successorAmong(
+	ctx context.Context, sameID []zimv1alpha1.ZimRoom, room *zimv1alpha1.ZimRoom, account zim.Account,
+) (*zimv1alpha1.ZimRoom, error) {
 	var successor *zimv1alpha1.ZimRoom
 	for i := range sameID {
 		other := &sameID[i]
 		if other.UID == room.UID || !other.DeletionTimestamp.IsZero() {
 			continue
 		}
-		in, err := r.speaksFor(ctx, other, found.app.account)
+		in, err := r.speaksFor(ctx, other, account)
 		if err != nil {
 			return nil, err
 		}
