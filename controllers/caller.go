@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -28,8 +29,8 @@ type callMemory struct {
 	registrations singleflight.Group
 
 	mu         sync.Mutex
-	notOffered map[accountAction]time.Time // Until when.
-	registered map[accountUser]time.Time   // Since when.
+	notOffered map[accountAction]time.Time // Until when it is not sent again.
+	registered map[accountUser]time.Time   // Likewise.
 }
 
 type accountAction struct {
@@ -150,8 +151,10 @@ func (m *callMemory) isHeldBack(account zim.Account, action zim.Action) bool {
 func (m *callMemory) holdBack(account zim.Account, action zim.Action) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := m.clock.Now()
+	maps.DeleteFunc(m.notOffered, func(_ accountAction, until time.Time) bool { return !now.Before(until) })
 	key := accountAction{account, action}
-	if now := m.clock.Now(); !now.Before(m.notOffered[key]) {
+	if _, held := m.notOffered[key]; !held {
 		m.notOffered[key] = now.Add(notOfferedPause)
 	}
 }
@@ -159,12 +162,13 @@ func (m *callMemory) holdBack(account zim.Account, action zim.Action) {
 func (m *callMemory) isRegistered(who accountUser) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	since, known := m.registered[who]
-	return known && m.clock.Since(since) < registrationPause
+	return m.clock.Now().Before(m.registered[who])
 }
 
 func (m *callMemory) noteRegistered(who accountUser) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.registered[who] = m.clock.Now()
+	now := m.clock.Now()
+	maps.DeleteFunc(m.registered, func(_ accountUser, until time.Time) bool { return !now.Before(until) })
+	m.registered[who] = now.Add(registrationPause)
 }

@@ -2,9 +2,11 @@ package controllers
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/zim-operator/zim-operator/internal/zim"
@@ -39,5 +41,24 @@ func TestGateLearnsOfCallsWithoutAnAnswer(t *testing.T) {
 				t.Errorf("%d calls without an answer, want %d", got, tc.want)
 			}
 		})
+	}
+}
+
+// Anyone may think of many operator users: what counts no more is dropped.
+func TestCallMemoryDropsWhatIsOver(t *testing.T) {
+	now := clocktesting.NewFakePassiveClock(testTime())
+	memory := newCallMemory(now)
+	for user := range 100 {
+		memory.noteRegistered(accountUser{oneAccount, strconv.Itoa(user)})
+		memory.holdBack(zim.Account{AppID: uint32(user)}, zim.ActionDestroyRoom)
+	}
+	now.SetTime(testTime().Add(notOfferedPause))
+	memory.noteRegistered(accountUser{oneAccount, "last"})
+	memory.holdBack(oneAccount, zim.ActionDestroyRoom)
+	if !memory.isRegistered(accountUser{oneAccount, "last"}) || !memory.isHeldBack(oneAccount, zim.ActionDestroyRoom) {
+		t.Error("what was noted last is not known")
+	}
+	if users, actions := len(memory.registered), len(memory.notOffered); users != 1 || actions != 1 {
+		t.Errorf("%d users and %d actions are kept, want those noted last", users, actions)
 	}
 }
