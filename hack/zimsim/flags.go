@@ -130,6 +130,8 @@ func bindSwitches(flags *flag.FlagSet, s *zimsim.Switches) {
 		"require-hex-nonce":                &s.RequireHexNonce,
 		"callback-time-in-milliseconds":    &s.CallbackTimeInMilliseconds,
 		"callback-url-encoded":             &s.CallbackURLEncoded,
+		"callbacks-of-server-calls":        &s.CallbacksOfServerCalls,
+		"destroy-callback-when-empty":      &s.DestroyCallbackWhenEmpty,
 	} {
 		flags.BoolVar(b, name, *b, switchUsage)
 	}

@@ -101,7 +101,9 @@ func (s *Simulator) perform(c *call, out *outcome, entry *Call) {
 	h := s.hitFaults(c.app.config.AppID, c.req)
 	out.fault, c.refusals = h.main, h.refusals
 	if h.main.Kind == "" || h.main.carriesOut() {
+		s.serving = true
 		out.answer = actions[c.req.action].run(c)
+		s.serving = false
 		entry.CarriedOut = out.answer.Code == CodeSuccess
 	}
 	if h.main.Kind == FaultCode {

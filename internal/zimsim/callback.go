@@ -50,6 +50,22 @@ type parcel struct {
 	body     []byte
 }
 
+// hasCallback tells whether the vendor sends one for an event. It needs the lock.
+func (s *Simulator) hasCallback(r *room, e *Event) bool {
+	if e.Reason == ReasonEmpty { // Time ends a room thus, though it may be while a call is carried out.
+		return !r.endTold
+	}
+	return !s.serving || s.switches.CallbacksOfServerCalls
+}
+
+// tellEnd queues the callback of a room's end before it has come. It needs the lock.
+func (s *Simulator) tellEnd(r *room, now time.Time) {
+	e := Event{Time: now, AppID: r.app.config.AppID, RoomID: r.id, Kind: EventRoomDestroyed}
+	if s.hasCallback(r, &e) {
+		s.post(r, &e)
+	}
+}
+
 // post queues the callback of an event, if its app has an address and somebody sends callbacks. It needs the lock.
 func (s *Simulator) post(r *room, e *Event) {
 	app := r.app.config

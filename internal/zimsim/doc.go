@@ -51,8 +51,8 @@
 // # Server callbacks
 //
 // While [Simulator.SendCallbacks] runs, apps with a CallbackURL get room_create, room_destroy, room_enter and
-// room_exit, signed, whoever caused them; what is not answered with 2xx comes again 2, 4, 8, 16 and 32 seconds later. A
-// room_destroy comes when a room is gone, not when it becomes empty.
+// room_exit, signed; what is not answered with 2xx comes again 2, 4, 8, 16 and 32 seconds later. Whether calls of the
+// API cause some, and whether room_destroy comes when a room is gone or when it becomes empty, are switches.
 //
 //   - https://www.zegocloud.com/docs/zim-server/callbacks/room/room-destroyed
 //

@@ -51,7 +51,9 @@ type Event struct {
 func (s *Simulator) emit(r *room, e Event) {
 	e.AppID, e.RoomID, e.Incarnation = r.app.config.AppID, r.id, r.incarnation
 	s.events.add(e)
-	s.post(r, &e)
+	if s.hasCallback(r, &e) {
+		s.post(r, &e)
+	}
 }
 
 // EventFilter picks events. A zero field matches every event.

@@ -84,6 +84,9 @@ func (s *Simulator) leave(r *room, userID, operator string, reason EventReason, 
 	if len(r.members) > 0 {
 		return true
 	}
+	if r.endTold = s.switches.DestroyCallbackWhenEmpty; r.endTold {
+		s.tellEnd(r, now)
+	}
 	if !s.switches.KeepAttributesWhileEmpty {
 		r.deleteAttributesIf(func(attribute) bool { return true })
 	}

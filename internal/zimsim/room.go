@@ -104,6 +104,7 @@ type room struct {
 	attributeSeq int
 	incarnation  int
 	everEntered  bool
+	endTold      bool      // room_destroy was sent when it became empty
 	diesAt       time.Time // zero: no timer runs
 	heapIndex    int       // place in Simulator.deaths; -1: not there
 }

@@ -20,6 +20,7 @@ type Simulator struct {
 	calls       ring[Call]
 	events      ring[Event]
 	callbacks   ring[Callback]
+	serving     bool     // a call of the API is being carried out
 	sending     bool     // SendCallbacks runs
 	outbox      []parcel // what it is to send
 	faults      []*Fault

@@ -86,6 +86,12 @@ type Switches struct {
 	// CallbackURLEncoded encodes the body of callbacks as a whole: the pages say that it "needs UrlDecode". Default false:
 	// plain JSON, as in the samples.
 	CallbackURLEncoded bool `json:"callbackURLEncoded"`
+	// CallbacksOfServerCalls sends callbacks also of what CreateRoom, DestroyRoom and KickoutRoomUser did; no page says.
+	// False: only clients, the console and time cause some. Default true: room_destroy has a field for its operator.
+	CallbacksOfServerCalls bool `json:"callbacksOfServerCalls"`
+	// DestroyCallbackWhenEmpty sends room_destroy when the last member leaves ("when all users have left", release notes
+	// of 2025-08-08), and none when the room dies of that. Default false: it is sent when the room is gone.
+	DestroyCallbackWhenEmpty bool `json:"destroyCallbackWhenEmpty"`
 
 	// GatewayErrorStatus is the HTTP status of answers with a gateway code (1000000xx). Default 200.
 	GatewayErrorStatus int `json:"gatewayErrorStatus"`
@@ -105,6 +111,7 @@ func DefaultSwitches() Switches {
 		UserListOverLimit:            CodeAppLimit,
 		UnknownApp:                   CodeNoServerSecret,
 		CallbackTimeInMilliseconds:   true,
+		CallbacksOfServerCalls:       true,
 		GatewayErrorStatus:           200,
 	}
 }

@@ -2,11 +2,14 @@ package zimsim_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zim-operator/zim-operator/internal/zimsim"
@@ -49,6 +52,67 @@ func firstCallback(f *fixture) string {
 	cancel()
 	<-ended
 	return h.first()
+}
+
+// callbacksDuring returns the callbacks that a simulator with the fixture's switches sends while something happens and
+// for an hour afterwards, each as its second and event, in order.
+func callbacksDuring(f *fixture, happen func(*testing.T, *zimsim.Simulator)) []string {
+	var list []string
+	t, _ := f.t.(*testing.T)
+	synctest.Test(t, func(t *testing.T) {
+		h := &hook{}
+		begin, s := time.Now(), sending(t, h, func(o *zimsim.Options) { o.Switches = f.Switches() })
+		happen(t, s)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for i, body := range h.received(t) {
+			list = append(list, fmt.Sprintf("%02.0f %s", h.times[i].Sub(begin).Seconds(), body["event"]))
+		}
+	})
+	slices.Sort(list)
+	return list
+}
+
+// serverCalls has the server create rooms, put a client out and destroy one of the rooms. The other dies by itself.
+func serverCalls(t *testing.T, s *zimsim.Simulator) {
+	t.Helper()
+	signedTo := func(action string) string { return "/?" + signed(action, time.Now()).Encode() }
+	get := func(action, parameters string) {
+		serve(t, s.API(), http.MethodGet, signedTo(action)+parameters, "")
+		time.Sleep(time.Second)
+	}
+	create := func(roomID string) {
+		codeOf(t, s.API(), signedTo("CreateRoom"), roomID, 10)
+		time.Sleep(time.Second)
+	}
+	if err := s.RegisterUser(appID, operator); err != nil {
+		t.Fatal(err)
+	}
+	create("r")
+	if err := s.Enter(appID, "r", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	get("KickoutRoomUser", "&RoomId=r&UserId[]=ann")
+	get("DestroyRoom", "&RoomId=r")
+	create("s")
+}
+
+// emptyings has a room become empty twice and die of it, and another one destroyed while it is empty.
+func emptyings(t *testing.T, s *zimsim.Simulator) {
+	t.Helper()
+	do := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+	}
+	do(s.CreateRoom(appID, zimsim.Room{ID: "r", Creator: "ann", DestroyDelay: 20 * time.Second}))
+	do(s.Leave(appID, "r", "ann"))
+	do(s.Enter(appID, "r", "ann"))
+	do(s.Leave(appID, "r", "ann"))
+	do(s.CreateRoom(appID, zimsim.Room{ID: "s", Creator: "bob", DestroyDelay: 20 * time.Second}))
+	do(s.Leave(appID, "s", "bob"))
+	do(s.DestroyRoom(appID, "s"))
 }
 
 func createCode(extra object) func(*fixture) any {
@@ -248,6 +312,21 @@ var switchCases = map[string]switchCase{
 	"CallbackURLEncoded": {
 		func(s *zimsim.Switches) { s.CallbackURLEncoded = true },
 		func(f *fixture) any { return firstCallback(f)[:4] }, `{"ap`, "%7B%",
+	},
+	"CallbacksOfServerCalls": {
+		func(s *zimsim.Switches) { s.CallbacksOfServerCalls = false },
+		func(f *fixture) any { return callbacksDuring(f, serverCalls) },
+		[]string{"00 room_create", "01 room_enter", "01 room_exit", "02 room_destroy", "03 room_create", "13 room_destroy"},
+		[]string{"01 room_enter", "13 room_destroy"},
+	},
+	"DestroyCallbackWhenEmpty": {
+		func(s *zimsim.Switches) { s.DestroyCallbackWhenEmpty = true },
+		func(f *fixture) any {
+			isOther := func(c string) bool { return !strings.HasSuffix(c, "room_destroy") }
+			return slices.DeleteFunc(callbacksDuring(f, emptyings), isOther)
+		},
+		[]string{"30 room_destroy", "35 room_destroy"},
+		[]string{"05 room_destroy", "15 room_destroy", "25 room_destroy", "30 room_destroy"},
 	},
 	"GatewayErrorStatus": {
 		func(s *zimsim.Switches) { s.GatewayErrorStatus = 403 },
