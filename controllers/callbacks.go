@@ -284,6 +284,19 @@ func (r *ZimRoomReconciler) callbackSeenBefore(room *zimv1alpha1.ZimRoom) string
 	return note
 }
 
+// emptyLook is when a room may be found dead that was empty, but not gone, when a callback came; zero if it is known
+// not to have died of that. The vendor does not say which of the two room_destroy tells.
+func (r *ZimRoomReconciler) emptyLook(p *pass, now time.Time) time.Time {
+	live := p.room.Status.Room
+	noted, err := time.Parse(time.RFC3339Nano, p.room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation])
+	if err != nil || (live.CreatedTime != nil && noted.Sub(live.CreatedTime.Time) < youngDeath) {
+		return time.Time{} // Of an earlier life, or so young that deathLook sees to it.
+	}
+	// A room that is never verified is looked at after callbacks all the same.
+	interval := max(r.declaredInterval(p.room), callbackTakeover)
+	return nextDeathLook(now, noted, p.memory.lastAnswer, live.DestroyDelay.Duration, interval)
+}
+
 // lookAfterCallback notes that a look is made now, with the callback that the ZimRoom shows.
 func (m *roomMemory) lookAfterCallback(room *zimv1alpha1.ZimRoom, now time.Time) {
 	note := room.Annotations[zimv1alpha1.CallbackReceivedAtAnnotation]

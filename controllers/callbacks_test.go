@@ -82,6 +82,34 @@ func (w *world) receive(ctx context.Context, event, roomID string) callback.Outc
 	return w.newHook(w.operator).send(ctx, w.clock.Now(), testSecret, event, roomID)
 }
 
+// RoundTrip implements http.RoundTripper, for a simulator that sends callbacks.
+func (h *hook) RoundTrip(request *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	h.receiver.ServeHTTP(answer, request)
+	return answer.Result(), nil
+}
+
+// sendCallbacks has the simulator send callbacks to the world's operator, with some switches changed.
+func (w *world) sendCallbacks(ctx context.Context, change func(*zimsim.Switches)) {
+	GinkgoHelper()
+	switches := w.simulator.Switches()
+	change(&switches)
+	w.simulator.SetSwitches(switches)
+	w.simulator.SetApp(zimsim.App{AppID: testAppID, CallsPerSecond: -1, CallbackURL: "http://hook"})
+	sending, cancel := context.WithCancel(ctx)
+	var sender sync.WaitGroup
+	sender.Go(func() { w.simulator.SendCallbacks(sending, w.newHook(w.operator)) })
+	DeferCleanup(func() {
+		cancel()
+		sender.Wait()
+	})
+	Eventually(func() []zimsim.Callback {
+		Expect(w.simulator.EnterOrCreate(testAppID, "Begun", "ann")).To(Succeed())
+		Expect(w.simulator.Leave(testAppID, "Begun", "ann")).To(Succeed())
+		return w.simulator.Callbacks(zimsim.EventFilter{})
+	}).WithTimeout(soon).ShouldNot(BeEmpty())
+}
+
 var _ = Describe("A server callback", func() {
 	var (
 		w    *world
@@ -285,6 +313,83 @@ var _ = Describe("A server callback", func() {
 		w.receive(ctx, "room_destroy", "Room1")
 		w.pass(ctx, room)
 		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+	})
+
+	DescribeTable("about what the operator did itself leads to no loop, and need not come",
+		func(ctx context.Context, told bool, looks int) {
+			w.sendCallbacks(ctx, func(s *zimsim.Switches) { s.CallbacksOfServerCalls = told })
+			w.rename(ctx, room)
+			Expect(w.simulator.Enter(testAppID, "Room1", "ann")).To(Succeed())
+			callbacks := func() []zimsim.Callback { return w.simulator.Callbacks(zimsim.EventFilter{RoomID: "Room1"}) }
+			count := 1
+			if told {
+				count = 3
+			}
+			Eventually(callbacks).WithTimeout(soon).Should(HaveLen(count), "room_enter is the last")
+			w.simulator.ResetCalls()
+			for end := w.clock.Now().Add(2 * time.Minute); w.clock.Now().Before(end); {
+				w.advance(min(time.Minute, w.pass(ctx, room).RequeueAfter))
+			}
+			Expect(w.calls()).To(HaveLen(2 * looks))
+			Expect(w.get(ctx, room).Status.Room.Recreations).To(BeZero())
+
+			By("still noticing what others do")
+			Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+			Eventually(callbacks).WithTimeout(soon).Should(HaveLen(count + 1))
+			w.pass(ctx, room)
+			Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(1))
+		},
+		Entry("with callbacks of server calls", true, 1),
+		Entry("without", false, 0),
+	)
+
+	When("ZIM tells that a room became empty, not that it is gone", func() {
+		var emptied time.Time
+		told := func() []zimsim.Callback { return w.simulator.Callbacks(zimsim.EventFilter{RoomID: "Room1"}) }
+		death := func() time.Time { return emptied.Add(time.Hour) }
+		follow := func(ctx context.Context, end time.Time) {
+			GinkgoHelper()
+			for w.clock.Now().Before(end) {
+				w.advance(min(w.pass(ctx, room).RequeueAfter, end.Sub(w.clock.Now())))
+			}
+			w.pass(ctx, room)
+		}
+
+		BeforeEach(func(ctx context.Context) {
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) {
+				room.Spec.Interval = &metav1.Duration{Duration: 24 * time.Hour}
+			})
+			w.pass(ctx, room)
+			w.sendCallbacks(ctx, func(s *zimsim.Switches) { s.DestroyCallbackWhenEmpty = true })
+			Expect(w.simulator.Enter(testAppID, "Room1", "ann")).To(Succeed())
+			w.advance(2 * time.Hour) // What was known of its death is spent.
+			w.pass(ctx, room)
+			Expect(w.simulator.Leave(testAppID, "Room1", "ann")).To(Succeed())
+			emptied = w.clock.Now()
+			Eventually(told).WithTimeout(soon).Should(ContainElement(HaveField("Kind", zimsim.EventRoomDestroyed)))
+			w.simulator.ResetCalls()
+		})
+
+		It("has it back within a second after its death", func(ctx context.Context) {
+			follow(ctx, death().Add(time.Second))
+			Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(1))
+			Expect(w.simulator.Rooms(testAppID)).To(ConsistOf(HaveField("Incarnation", 2)))
+		})
+
+		It("has it back also when another process leads by then", func(ctx context.Context) {
+			follow(ctx, emptied.Add(time.Minute))
+			w.restartOperator()
+			w.reconcileApp(ctx, w.namespace)
+			follow(ctx, death().Add(time.Second))
+			Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(1))
+		})
+
+		It("looks no more than five times at one that somebody enters again", func(ctx context.Context) {
+			Expect(w.simulator.Enter(testAppID, "Room1", "ann")).To(Succeed())
+			follow(ctx, death().Add(time.Minute))
+			Expect(w.calls()).To(HaveLen(5 * 2))
+			Expect(w.get(ctx, room).Status.Room.Recreations).To(BeZero())
+		})
 	})
 
 	It("about somebody who leaves matters while the room is to be replaced", func(ctx context.Context) {

@@ -51,7 +51,8 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 // died or when a callback says so, to replace it after a try that failed, or to verify it.
 func (r *ZimRoomReconciler) lookErrand(p *pass, now time.Time, hinted bool) errand {
 	failedToReplace := isWaitingToBeReplaced(p.room) && p.memory.failures > 0
-	if hinted || failedToReplace || isPast(p.memory.echo, now) || isPast(r.deathLook(p, now), now) {
+	expected := earliest(p.memory.echo, earliest(r.deathLook(p, now), r.emptyLook(p, now)))
+	if hinted || failedToReplace || isPast(expected, now) {
 		return errand{lane: laneRepair}
 	}
 	return errand{lane: laneVerification, calls: verificationCalls(p.room)}
@@ -127,6 +128,7 @@ func (r *ZimRoomReconciler) nextLook(p *pass, now time.Time) time.Time {
 	p.memory.interval = r.intervalOf(p)
 	next := nextSlot(now, p.memory.lastAnswer, p.room.UID, p.memory.interval)
 	next = earliest(next, r.deathLook(p, now))
+	next = earliest(next, r.emptyLook(p, now))
 	next = earliest(next, p.memory.echo)
 	if isWaitingToBeReplaced(p.room) {
 		next = earliest(next, now.Add(occupiedInterval))
