@@ -17,6 +17,9 @@ func atMost(most float64) *target         { return &target{Most: &most} }
 func atLeast(least float64) *target       { return &target{Least: &least} }
 func between(least, most float64) *target { return &target{Least: &least, Most: &most} }
 
+// aboutHalf is the target of whatever gets half of the 20 calls a second.
+func aboutHalf() *target { return between(8, 10) }
+
 // none is the target of what must not happen.
 func none() *target { return atMost(0) }
 

@@ -32,7 +32,7 @@ func (b *bench) measureCompetitor(ctx context.Context, _ int) (result outcome, e
 		}
 		ours, theirs := calls.By(testbed.OperatorAgent), calls.By(competitorAgent)
 		ready := w.watch.ReadyTimes(rooms)
-		rate, share := between(8, 10), atMost(2)
+		rate, share := aboutHalf(), atMost(2)
 		if b.quick {
 			rate, share = nil, nil // It is over before the operator has found out that there is somebody else.
 		}

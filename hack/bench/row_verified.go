@@ -61,26 +61,45 @@ func (w *world) beginVerification(ctx context.Context) error {
 
 // watchVerification counts for a while in which nobody changes anything.
 func (o *outcome) watchVerification(ctx context.Context, w *world, window time.Duration) error {
-	before, err := w.apiServer.writes(ctx)
+	before, err := w.spending(ctx)
 	if err != nil {
 		return err
 	}
 	if err := testbed.Sleep(ctx, window); err != nil {
 		return err
 	}
+	after, err := w.spending(ctx)
+	if err != nil {
+		return err
+	}
 	calls, err := w.simulator.Calls(ctx, testbed.AppID)
 	if err != nil {
 		return err
 	}
-	after, err := w.apiServer.writes(ctx)
-	if err != nil {
-		return err
-	}
-	added := after.since(before)
+	added, seconds := after.writes.since(before.writes), after.at.Sub(before.at).Seconds()
+	used := len(calls.After(before.at)) - len(calls.After(after.at))
 	o.add("Kubernetes writes to ZimRooms", "", float64(added.total(zimRooms)), none())
 	o.add("Kubernetes writes to the ZimApp", "", float64(added.total(zimApps)), nil)
-	o.add("calls that verification used", "/s", float64(len(calls))/window.Seconds(), nil)
+	// Rooms ask for more than there is: verification takes its half of the quota, and no more.
+	o.add("calls that verification used", "/s", float64(used)/seconds, aboutHalf())
+	o.add("CPU share of the manager, of one core", "%", 100*(after.cpuSeconds-before.cpuSeconds)/seconds, nil)
 	return nil
+}
+
+// spending is what was spent up to a moment.
+type spending struct {
+	at         time.Time
+	cpuSeconds float64 // The manager's.
+	writes     writes
+}
+
+func (w *world) spending(ctx context.Context) (spending, error) {
+	used, err := w.manager.Usage()
+	if err != nil {
+		return spending{}, err
+	}
+	written, err := w.apiServer.writes(ctx)
+	return spending{at: time.Now(), cpuSeconds: used.CPUSeconds, writes: written}, err
 }
 
 // changes are rooms that come and go, and when the API server acknowledged that.
