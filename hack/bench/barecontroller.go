@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -54,13 +53,8 @@ func (r bareReconciler) Reconcile(ctx context.Context, request reconcile.Request
 		client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
 }
 
-// runBareController is a process of its own, with the settings of the manager.
-func runBareController(args []string) error {
-	flags := flag.NewFlagSet(commandBareController, flag.ContinueOnError)
-	workers := flags.Int("max-concurrent-reconciles", 10, "as the manager's")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+// runBareController is a process of its own, with the settings that the manager has by default.
+func runBareController() error {
 	ctrl.SetLogger(zap.New())
 	scheme := runtime.NewScheme()
 	utilruntime.Must(zimv1alpha1.AddToScheme(scheme))
@@ -73,7 +67,7 @@ func runBareController(args []string) error {
 	}
 	err = ctrl.NewControllerManagedBy(manager).
 		For(&zimv1alpha1.ZimRoom{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: *workers}).Complete(bareReconciler{manager.GetClient()})
+		WithOptions(controller.Options{MaxConcurrentReconciles: 10}).Complete(bareReconciler{manager.GetClient()})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func run(args []string) error {
 	}
 	switch command {
 	case commandBareController:
-		return runBareController(args)
+		return runBareController()
 	case commandControlPlane:
 		return testbed.RunControlPlane(args)
 	case "", commandSoak:
