@@ -73,16 +73,16 @@ var fullSizes = sizes{
 // quickSizes show whether everything works, and about how well.
 var quickSizes = sizes{
 	repeats:    1,
-	create:     []createSize{{20, 1}, {60, 1}},
-	competitor: 50,
-	noQuota:    300,
+	create:     []createSize{{40, 1}},
+	competitor: 30,
+	noQuota:    200,
 	writes:     10,
-	verified:   verifiedSize{rooms: 200, interval: time.Second, window: 4 * time.Second, changes: 10},
-	restart:    restartSize{rooms: 200, window: 4 * time.Second},
-	memory:     memorySize{rooms: 500, rest: 2 * time.Second},
-	deaths:     deathsSize{rooms: 5, delay: 5 * time.Second, window: 7 * time.Second},
-	destroyed:  destroyedSize{rooms: 5, interval: 2 * time.Second},
-	outage:     outageSize{rooms: 50, interval: 2 * time.Second, down: 3 * time.Second, after: 4 * time.Second},
+	verified:   verifiedSize{rooms: 200, interval: time.Second, window: 3 * time.Second, changes: 10},
+	restart:    restartSize{rooms: 200, window: 3 * time.Second},
+	memory:     memorySize{rooms: 300, rest: time.Second},
+	deaths:     deathsSize{rooms: 5, delay: 5 * time.Second, window: 4 * time.Second},
+	destroyed:  destroyedSize{rooms: 5, interval: time.Second},
+	outage:     outageSize{rooms: 50, interval: 2 * time.Second, down: 2 * time.Second, after: 3 * time.Second},
 }
 
 // createRow names the group of rows that differ in the number of rooms only.

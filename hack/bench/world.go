@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,11 +127,12 @@ func (w *world) connect(ctx context.Context, config *rest.Config) error {
 	return err
 }
 
-// startManager starts the manager, or what stands in for it.
-func (w *world) startManager(ctx context.Context) (err error) {
+// startManager starts the manager, or what stands in for it. Of two flags with the same name the later one counts.
+func (w *world) startManager(ctx context.Context, more ...string) (err error) {
 	c := testbed.Child{
 		Name: "manager", Path: w.options.manager,
-		Args:        append([]string{"--allow-insecure-endpoints", "--health-probe-bind-address=0"}, w.plan.managerArgs...),
+		Args: slices.Concat(
+			[]string{"--allow-insecure-endpoints", "--health-probe-bind-address=0"}, w.plan.managerArgs, more),
 		Environment: []string{"KUBECONFIG=" + w.kubeconfig},
 	}
 	if w.plan.bare {
