@@ -89,9 +89,16 @@ func TestGrowth(t *testing.T) {
 	for second := 10; second <= 600; second += 10 {
 		samples = append(samples, sample{after: time.Duration(second) * time.Second, residentKB: second * 1024})
 	}
-	early, late := growth(samples, 10*time.Minute)
-	if early != 145 || late != 570 {
-		t.Errorf("got %v and %v", early, late)
+	early, late, err := growth(samples, 10*time.Minute)
+	if err != nil || early != 145 || late != 570 {
+		t.Errorf("got %v and %v, %v", early, late, err)
+	}
+	for name, some := range map[string][]sample{
+		"nothing": nil, "no third minute": slices.Concat(samples[:11], samples[18:]), "no last minute": samples[:53],
+	} {
+		if early, late, err := growth(some, 10*time.Minute); err == nil {
+			t.Errorf("%s: got %v and %v", name, early, late)
+		}
 	}
 }
 
