@@ -1,10 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"strings"
-	"unicode/utf8"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // mark tells how a figure did.
@@ -18,30 +17,15 @@ func (f *figure) mark() string {
 	return "MISSED"
 }
 
-// writeTable writes the figures for people.
+// writeTable writes the figures for people. The name of a row stands beside its first figure only.
 func writeTable(out io.Writer, figures []figure) error {
 	rows := [][]string{{"row", "figure", "target", "measured", "ratio", ""}}
 	for i := range figures {
-		f := &figures[i]
-		rows = append(rows, []string{f.Row, f.Name, withUnit(f.Target.String(), f.Unit), f.spread(), f.ratio(), f.mark()})
+		f, name := &figures[i], figures[i].Row
+		if i > 0 && name == figures[i-1].Row {
+			name = ""
+		}
+		rows = append(rows, []string{name, f.Name, withUnit(f.Target.String(), f.Unit), f.spread(), f.ratio(), f.mark()})
 	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for i, row := range rows {
-		if i > 0 && row[0] == rows[i-1][0] {
-			row = append([]string{""}, row[1:]...)
-		}
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-		}
-		if _, err := fmt.Fprintln(out, strings.TrimRight(line.String(), " ")); err != nil {
-			return fmt.Errorf("writing the table: %w", err)
-		}
-	}
-	return nil
+	return testbed.WriteTable(out, rows)
 }

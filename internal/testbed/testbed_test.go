@@ -126,3 +126,13 @@ func evenMilliseconds(count, step int) []int {
 	}
 	return all
 }
+
+func TestTableHasColumns(t *testing.T) {
+	var text strings.Builder
+	if err := WriteTable(&text, [][]string{{"what", "ms", ""}, {"größte", "1,000", "ok"}, {"", "9", ""}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := text.String(), "what    ms\ngrößte  1,000  ok\n        9\n"; got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
