@@ -8,6 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,19 +22,28 @@ const validity = 9 * time.Second
 type lease struct {
 	resourcelock.Interface
 
-	takes time.Duration
-	err   error
+	takes  time.Duration
+	err    error
+	holder string
+	// written is the holder that was written last.
+	written string
 }
 
 func (*lease) Identity() string { return "me" }
 
-func (l *lease) Create(context.Context, resourcelock.LeaderElectionRecord) error {
-	time.Sleep(l.takes)
-	return l.err
+func (l *lease) Get(context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	return &resourcelock.LeaderElectionRecord{HolderIdentity: l.holder}, nil, l.err
 }
 
-func (l *lease) Update(context.Context, resourcelock.LeaderElectionRecord) error {
+func (l *lease) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.Update(ctx, record)
+}
+
+func (l *lease) Update(_ context.Context, record resourcelock.LeaderElectionRecord) error {
 	time.Sleep(l.takes)
+	if l.err == nil {
+		l.written = record.HolderIdentity
+	}
 	return l.err
 }
 
@@ -74,6 +85,26 @@ func TestOnlyARenewedLeaseIsHeld(t *testing.T) {
 			_ = lock.Update(ctx, mine())
 		}, true},
 		"no election": {func(_ context.Context, _ *lease, lock *leadership.Lock) { lock.Interface = nil }, true},
+		"its holder was seen": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			_ = lock.Update(ctx, mine())
+			below.holder = lock.Identity()
+			_, _, _ = lock.Get(ctx)
+		}, true},
+		"another holder was seen": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			_ = lock.Update(ctx, mine())
+			below.holder = "another"
+			_, _, _ = lock.Get(ctx)
+		}, false},
+		"seen to be gone": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			_ = lock.Update(ctx, mine())
+			below.err = apierrors.NewNotFound(schema.GroupResource{}, "lease")
+			_, _, _ = lock.Get(ctx)
+		}, false},
+		"not seen": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			_ = lock.Update(ctx, mine())
+			below.err = errors.New("no answer")
+			_, _, _ = lock.Get(ctx)
+		}, true},
 		"given back": {func(ctx context.Context, _ *lease, lock *leadership.Lock) {
 			_ = lock.Update(ctx, mine())
 			_ = lock.Update(ctx, resourcelock.LeaderElectionRecord{})

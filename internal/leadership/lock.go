@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
@@ -39,6 +40,15 @@ func (l *Lock) Check() error {
 		return ErrNotLeader
 	}
 	return nil
+}
+
+// Get implements resourcelock.Interface. Whoever sees that the lease is gone, or has another holder, leads no more.
+func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	if apierrors.IsNotFound(err) || (err == nil && record.HolderIdentity != l.Identity()) {
+		l.set(time.Time{})
+	}
+	return record, raw, err
 }
 
 // Create implements resourcelock.Interface.
