@@ -123,6 +123,45 @@ func TestOnlyARenewedLeaseIsHeld(t *testing.T) {
 	}
 }
 
+func TestOnlyTheHolderGivesTheLeaseBack(t *testing.T) {
+	conflict := apierrors.NewConflict(schema.GroupResource{}, "lease", nil)
+	for name, tc := range map[string]struct {
+		happens func(ctx context.Context, below *lease, lock *leadership.Lock)
+		gives   bool
+	}{
+		"held":              {func(context.Context, *lease, *leadership.Lock) {}, true},
+		"held too long ago": {func(context.Context, *lease, *leadership.Lock) { time.Sleep(validity) }, false},
+		"another holder was seen": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			below.holder = "another"
+			_, _, _ = lock.Get(ctx)
+		}, false},
+		"after a conflict with its own renewal": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			below.err = conflict
+			_ = lock.Update(ctx, resourcelock.LeaderElectionRecord{})
+			below.err = nil
+		}, true},
+		"after a conflict with another": {func(ctx context.Context, below *lease, lock *leadership.Lock) {
+			below.err = conflict
+			_ = lock.Update(ctx, resourcelock.LeaderElectionRecord{})
+			below.err, below.holder = nil, "another"
+			_, _, _ = lock.Get(ctx)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, below, lock := t.Context(), &lease{holder: "me"}, leadership.NewLock(validity)
+				lock.Interface = below
+				_ = lock.Update(ctx, mine())
+				tc.happens(ctx, below, lock)
+				err := lock.Update(ctx, resourcelock.LeaderElectionRecord{})
+				if gave := below.written == ""; gave != tc.gives || (err == nil) != tc.gives {
+					t.Errorf("given back: %v, %v; want %v", gave, err, tc.gives)
+				}
+			})
+		})
+	}
+}
+
 // writer counts what is written.
 type writer struct {
 	client.Client

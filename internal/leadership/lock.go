@@ -66,11 +66,10 @@ func (l *Lock) write(
 	ctx context.Context, record resourcelock.LeaderElectionRecord,
 	write func(context.Context, resourcelock.LeaderElectionRecord) error,
 ) error {
-	asked := time.Now()
-	if record.HolderIdentity != l.Identity() { // It is given back.
-		l.set(time.Time{})
-		return write(ctx, record)
+	if record.HolderIdentity != l.Identity() {
+		return l.giveBack(ctx, record, write)
 	}
+	asked := time.Now()
 	err := write(ctx, record)
 	if err == nil {
 		l.set(asked)
@@ -78,8 +77,27 @@ func (l *Lock) write(
 	return err
 }
 
-func (l *Lock) set(renewed time.Time) {
+// giveBack writes that nobody holds the lease, unless another replica may: the election gives back what it reads, and
+// that can be the lease of the next leader.
+func (l *Lock) giveBack(
+	ctx context.Context, record resourcelock.LeaderElectionRecord,
+	write func(context.Context, resourcelock.LeaderElectionRecord) error,
+) error {
+	if err := l.Check(); err != nil {
+		return err
+	}
+	renewed := l.set(time.Time{})
+	err := write(ctx, record)
+	if apierrors.IsConflict(err) { // Nothing was written: the election reads who has it, and may give it back once more.
+		l.set(renewed)
+	}
+	return err
+}
+
+// set returns what was remembered before.
+func (l *Lock) set(renewed time.Time) (before time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.renewed = renewed
+	before, l.renewed = l.renewed, renewed
+	return before
 }
