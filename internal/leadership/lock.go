@@ -23,7 +23,24 @@ type Lock struct {
 
 	validity time.Duration
 	mu       sync.Mutex
-	renewed  time.Time
+	renewed  moment
+}
+
+// moment is one by two clocks: the steady one stands still while the machine is suspended, the other one may be set.
+type moment struct {
+	steady, wall time.Time
+}
+
+func now() moment {
+	reading := time.Now()
+	return moment{steady: reading, wall: reading.Round(0)} // Without the steady clock's reading.
+}
+
+// age is how long ago it was by the clock that says longer. A wall clock that is set forward costs two seconds, until
+// the next renewal.
+func (m moment) age() time.Duration {
+	at := now()
+	return max(at.steady.Sub(m.steady), at.wall.Sub(m.wall))
 }
 
 // NewLock returns a lock, which has to get its Interface before the election begins. It is taken to be held for so long
@@ -36,7 +53,7 @@ func NewLock(validity time.Duration) *Lock {
 func (l *Lock) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.Interface != nil && (l.renewed.IsZero() || time.Since(l.renewed) >= l.validity) {
+	if l.Interface != nil && (l.renewed == (moment{}) || l.renewed.age() >= l.validity) {
 		return ErrNotLeader
 	}
 	return nil
@@ -46,7 +63,7 @@ func (l *Lock) Check() error {
 func (l *Lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	if apierrors.IsNotFound(err) || (err == nil && record.HolderIdentity != l.Identity()) {
-		l.set(time.Time{})
+		l.set(moment{})
 	}
 	return record, raw, err
 }
@@ -69,7 +86,7 @@ func (l *Lock) write(
 	if record.HolderIdentity != l.Identity() {
 		return l.giveBack(ctx, record, write)
 	}
-	asked := time.Now()
+	asked := now()
 	err := write(ctx, record)
 	if err == nil {
 		l.set(asked)
@@ -86,7 +103,7 @@ func (l *Lock) giveBack(
 	if err := l.Check(); err != nil {
 		return err
 	}
-	renewed := l.set(time.Time{})
+	renewed := l.set(moment{})
 	err := write(ctx, record)
 	if apierrors.IsConflict(err) { // Nothing was written: the election reads who has it, and may give it back once more.
 		l.set(renewed)
@@ -95,7 +112,7 @@ func (l *Lock) giveBack(
 }
 
 // set returns what was remembered before.
-func (l *Lock) set(renewed time.Time) (before time.Time) {
+func (l *Lock) set(renewed moment) (before moment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before, l.renewed = l.renewed, renewed
