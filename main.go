@@ -42,8 +42,8 @@ const (
 	renewDeadline = 7 * time.Second
 	retryPeriod   = 2 * time.Second
 
-	// leaseValidity is how long after the asking a renewed lease is relied on: a call that leaves then arrives before
-	// another replica can lead.
+	// leaseValidity is how long after the asking a renewed lease is relied on: what is written to a connection then has a
+	// second to arrive before another replica can lead.
 	leaseValidity = leaseDuration - time.Second
 )
 
@@ -198,7 +198,7 @@ func needs(o options.Options) startup.Needs {
 
 // clientFactory is the one place that builds clients of ZIM. They share connections and observers.
 func clientFactory(observer zim.Observer, lock *leadership.Lock) controllers.ClientFactory {
-	httpClient, observers := zim.NewHTTPClient(), zim.Observers{observer, controllers.CallLog{}}
+	httpClient, observers := zim.NewGuardedHTTPClient(lock.Check), zim.Observers{observer, controllers.CallLog{}}
 	return func(endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter) (*zim.Client, error) {
 		return zim.NewClient(zim.Config{
 			Endpoint:     endpoint,

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -168,4 +170,45 @@ func TestCallMayNotLeaveAfterItsTurnCameTooLate(t *testing.T) {
 	time.AfterFunc(10*time.Millisecond, func() { leads.Store(false) }) // While the call waits for its turn.
 	_ = client.DestroyRoom(t.Context(), "room")
 	equal(t, "number of requests", len(w.requests()), 0)
+}
+
+func TestNothingIsWrittenOnceItMayNotLeave(t *testing.T) {
+	for name, tc := range map[string]struct{ http2, kept bool }{
+		"over HTTP/1.1":        {false, false},
+		"over HTTP/2":          {true, false},
+		"over HTTP/1.1, again": {false, true},
+		"over HTTP/2, again":   {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var arrived atomic.Int32
+			var leads atomic.Bool
+			server := newTLSServer(t, func(w http.ResponseWriter, r *http.Request) {
+				arrived.Add(1)
+				succeed(w, r)
+			}, func(server *httptest.Server) { server.EnableHTTP2 = tc.http2 })
+			httpClient := zim.NewGuardedHTTPClient(func() error {
+				if leads.Load() {
+					return nil
+				}
+				return errors.New("forbidden")
+			})
+			trust(&wire{transport: httpClient.Transport.(*http.Transport)}, server)
+			client, want := newClient(t, server.URL, httpClient), int32(0)
+			leads.Store(true)
+			if tc.kept {
+				want = 1
+				if err := client.DestroyRoom(t.Context(), "room"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				GotConn: func(httptrace.GotConnInfo) { leads.Store(false) }, // While the call was on its way.
+			})
+			if zim.ClassOf(client.DestroyRoom(ctx, "room")) != zim.ClassTransient {
+				t.Error("the call succeeded")
+			}
+			server.Close()
+			equal(t, "calls that arrived", arrived.Load(), want)
+		})
+	}
 }

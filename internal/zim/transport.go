@@ -23,13 +23,25 @@ const (
 // NewHTTPClient returns the HTTP client for ZIM: TLS 1.2 or newer, proxies from the environment, redirects not
 // followed (the signed query would go along), nothing sent twice, and a timeout of 10 s for a call.
 func NewHTTPClient() *http.Client {
+	return NewGuardedHTTPClient(func() error { return nil })
+}
+
+// NewGuardedHTTPClient returns a client whose connections ask before each write, as Config.MayCall is asked before each
+// call: connecting and the handshake come in between, and may take ten seconds. What meets an error does not leave.
+func NewGuardedHTTPClient(mayWrite func() error) *http.Client {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Client{
 		Timeout:       callTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy:                  proxyOnce,
-			DialContext:            dialer.DialContext,
+			Proxy: proxyOnce,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				connection, err := dialer.DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				return guardedConn{Conn: connection, mayWrite: mayWrite}, nil
+			},
 			ForceAttemptHTTP2:      true,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    5 * time.Second,
@@ -39,6 +51,20 @@ func NewHTTPClient() *http.Client {
 			MaxResponseHeaderBytes: 64 << 10,
 		},
 	}
+}
+
+type guardedConn struct {
+	net.Conn
+
+	mayWrite func() error
+}
+
+// Write implements net.Conn.
+func (c guardedConn) Write(bytes []byte) (int, error) {
+	if err := c.mayWrite(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(bytes)
 }
 
 // delivery follows one request through net/http, to tell afterwards whether ZIM may have received it.
