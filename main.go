@@ -51,6 +51,9 @@ const (
 // be garbage that waits to be collected, and the manager has little else to do.
 const gcPercent = 75
 
+// uncached are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
+var uncached = []client.Object{&corev1.Secret{}}
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "zim-operator:", err)
@@ -115,8 +118,7 @@ func newManager(o options.Options) (ctrl.Manager, *leadership.Lock, error) {
 		RenewDeadline:                       &renew,
 		RetryPeriod:                         &retry,
 		Cache:                               cacheOptions(o.Namespaces()),
-		// Secrets are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Client:                              client.Options{Cache: &client.CacheOptions{DisableFor: uncached}},
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("building the manager: %w", err)
@@ -157,10 +159,14 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, lock *leadershi
 	if err := controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), o.OperatorNamespace); err != nil {
 		return err
 	}
+	leader, err := leaderClient(manager, lock)
+	if err != nil {
+		return err
+	}
 	observer := metrics.NewObserver(crmetrics.Registry)
 	operator := controllers.New(controllers.Options{
 		Client:            manager.GetClient(),
-		LeaderClient:      lock.Client(manager.GetClient()),
+		LeaderClient:      leader,
 		LiveReader:        manager.GetAPIReader(),
 		Recorder:          manager.GetEventRecorder("zim-operator"),
 		NewClient:         clientFactory(observer, lock),
@@ -185,6 +191,19 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, lock *leadershi
 	}
 	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("cache", startup.Ready(manager.GetCache())))
+}
+
+// leaderClient reads as the manager's client does, but writes only while this replica leads.
+func leaderClient(manager ctrl.Manager, lock *leadership.Lock) (client.Client, error) {
+	guarded, err := client.New(lock.Guard(manager.GetConfig()), client.Options{
+		Scheme: manager.GetScheme(),
+		Mapper: manager.GetRESTMapper(),
+		Cache:  &client.CacheOptions{Reader: manager.GetCache(), DisableFor: uncached},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("building the leader's client: %w", err)
+	}
+	return guarded, nil
 }
 
 // needs is what the manager can't start without.

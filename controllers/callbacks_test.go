@@ -227,11 +227,13 @@ var _ = Describe("A server callback", func() {
 	It("is noted by a replica that does not lead", func(ctx context.Context) {
 		lock := leadership.NewLock(time.Hour)
 		lock.Interface = &resourcelock.LeaseLock{} // Somebody else has it.
-		w.options.LeaderClient = lock.Client(w.options.Client)
+		guarded, err := client.New(lock.Guard(restConfig), client.Options{Scheme: apiServer.Scheme()})
+		Expect(err).NotTo(HaveOccurred())
+		w.options.LeaderClient = guarded
 		w.restartOperator()
 		Expect(w.receive(ctx, "room_destroy", room.Spec.ID)).To(Equal(callback.Noted))
 		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
-		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		_, err = w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
 		Expect(err).To(MatchError(leadership.ErrNotLeader), "as against the reconcilers")
 	})
 

@@ -3,15 +3,21 @@ package leadership_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/zim-operator/zim-operator/internal/leadership"
 )
@@ -162,50 +168,64 @@ func TestOnlyTheHolderGivesTheLeaseBack(t *testing.T) {
 	}
 }
 
-// writer counts what is written.
-type writer struct {
-	client.Client
-
-	objects, statuses int
-}
-
-func (w *writer) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
-	w.objects++
-	return nil
-}
-
-func (w *writer) Status() client.SubResourceWriter { return status{writer: w} }
-
-type status struct {
-	client.SubResourceWriter
-
-	writer *writer
-}
-
-func (s status) Patch(context.Context, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
-	s.writer.statuses++
-	return nil
-}
-
 func TestOnlyTheLeaderWrites(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, below, lock := t.Context(), &writer{}, leadership.NewLock(validity)
-		lock.Interface = &lease{}
-		guarded := lock.Client(below)
-		write := func() error {
-			object := &corev1.Secret{}
-			return errors.Join(guarded.Patch(ctx, object, client.MergeFrom(object)),
-				guarded.Status().Patch(ctx, object, client.MergeFrom(object)))
+	var arrived []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		arrived = append(arrived, r.Method)
+	}))
+	defer server.Close()
+	lock := leadership.NewLock(validity)
+	lock.Interface = &lease{}
+	httpClient, err := rest.HTTPClientFor(lock.Guard(&rest.Config{Host: server.URL}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	for _, tc := range []struct {
+		leads bool
+		want  []string
+	}{{false, all[:1]}, {true, all}} {
+		arrived = nil
+		if tc.leads {
+			_ = lock.Update(t.Context(), mine())
 		}
-		if err := lock.Update(ctx, mine()); err != nil {
-			t.Fatal(err)
+		for _, method := range all {
+			request, err := http.NewRequestWithContext(t.Context(), method, server.URL, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := httpClient.Do(request)
+			if err == nil {
+				_ = response.Body.Close()
+			} else if !errors.Is(err, leadership.ErrNotLeader) {
+				t.Error(err)
+			}
 		}
-		if err := write(); err != nil || below.objects != 1 || below.statuses != 1 {
-			t.Errorf("the leader wrote %d objects and %d statuses: %v", below.objects, below.statuses, err)
+		if !slices.Equal(arrived, tc.want) {
+			t.Errorf("leads: %v, and there arrived %v", tc.leads, arrived)
 		}
-		time.Sleep(validity)
-		if err := write(); !errors.Is(err, leadership.ErrNotLeader) || below.objects != 1 || below.statuses != 1 {
-			t.Errorf("another wrote %d objects and %d statuses: %v", below.objects, below.statuses, err)
-		}
-	})
+	}
+}
+
+// client-go sends again what the API server has no time for.
+func TestWritesAreNotRepeatedByWhoeverLeadsNoMore(t *testing.T) {
+	lock := leadership.NewLock(validity)
+	lock.Interface = &lease{}
+	_ = lock.Update(t.Context(), mine())
+	arrived := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived++
+		_ = lock.Update(r.Context(), resourcelock.LeaderElectionRecord{})
+		w.Header().Set("Retry-After", "0")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer server.Close()
+	secrets, err := corev1client.NewForConfig(lock.Guard(&rest.Config{Host: server.URL}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = secrets.Secrets("default").Create(t.Context(), &corev1.Secret{}, metav1.CreateOptions{})
+	if !errors.Is(err, leadership.ErrNotLeader) || arrived != 1 {
+		t.Errorf("%d writes arrived: %v", arrived, err)
+	}
 }
