@@ -18,8 +18,9 @@ const (
 	writeTimeout   = 10 * time.Second
 	idleTimeout    = 10 * time.Second
 	maxHeaderBytes = 16 << 10
-	// grace is how long callbacks under way may take once the server is told to end.
-	grace = 5 * time.Second
+	// grace is how long callbacks under way may take once the server is told to end. The next leader waits for it, and
+	// ZIM repeats what is cut off.
+	grace = time.Second
 )
 
 // Server serves callbacks on an address. A manager of controllers can run it.
@@ -51,7 +52,11 @@ func (s *Server) Start(ctx context.Context) error {
 		<-ctx.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		ended <- server.Shutdown(ctx)
+		if err := server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
+			ended <- server.Close()
+		} else {
+			ended <- err
+		}
 	}()
 	if err := server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("receiving callbacks: %w", err)

@@ -52,17 +52,22 @@ func TestServerServesUntilItsContextEnds(t *testing.T) {
 	}
 }
 
-// serve runs a server until the test ends, and returns its address.
-func serve(t *testing.T, handler http.Handler) string {
+func freeAddress(t *testing.T) string {
 	t.Helper()
 	probe, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := probe.Addr().String()
 	if err := probe.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return probe.Addr().String()
+}
+
+// serve runs a server until the test ends, and returns its address.
+func serve(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	address := freeAddress(t)
 	ended := make(chan error, 1)
 	server := &callback.Server{Address: address, Handler: handler}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -117,5 +122,28 @@ func TestConnectionsAreBounded(t *testing.T) {
 			t.Errorf("%q %v", answer, err)
 		}
 		_ = connection.Close()
+	}
+}
+
+// The manager gives its lease back once its servers have ended, and the next leader is to work within three seconds.
+func TestSlowCallbacksDoNotHoldUpTheEnd(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	server := &callback.Server{Address: freeAddress(t), Handler: http.HandlerFunc(
+		func(http.ResponseWriter, *http.Request) { close(arrived); <-release })}
+	defer close(release)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Start(ctx) }()
+	connection := request(t, server.Address)
+	defer func() { _ = connection.Close() }()
+	<-arrived
+	stop()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(3 * time.Second):
+		t.Error("the server has not ended")
 	}
 }
