@@ -6,8 +6,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Guard returns a copy of a configuration whose clients read, but write only while this replica leads: whoever leads now
-// knows better. Each request is looked at as it leaves, those too that client-go repeats by itself.
+// Guard returns a copy of a configuration whose clients read, but write only while this replica leads: whoever leads
+// now knows better. Each request is looked at as it leaves, those too that client-go repeats by itself.
 func (l *Lock) Guard(config *rest.Config) *rest.Config {
 	guarded := rest.CopyConfig(config)
 	guarded.Wrap(func(next http.RoundTripper) http.RoundTripper { return guardedTransport{next: next, lock: l} })
