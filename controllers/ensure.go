@@ -38,7 +38,7 @@ func createRequest(room *zimv1alpha1.ZimRoom, fromUserID string) zim.CreateRoomR
 	return request
 }
 
-// lostCreateAge is how long a CreateRoom without an answer may explain that the room exists.
+// lostCreateAge is how long a CreateRoom that status does not know may explain that the room exists.
 const lostCreateAge = 2 * time.Minute
 
 // youngDeath is the age under which a room that is found missing is not created again at once: that would never end.
@@ -106,8 +106,9 @@ func (p *pass) ensureExists(ctx context.Context, callZIM callFunc) (bool, error)
 	})
 	switch zim.ClassOf(err) {
 	case zim.ClassOK:
+		now := p.clock.Now()
 		p.created = &lostCreate{
-			request: request, time: p.clock.Now(), certain: true, replacement: p.memory.replacement,
+			request: request, time: now, seenAt: now, certain: true, replacement: p.memory.replacement,
 		}
 		p.recordCreated(request, response.AttributeSeq, p.created.time)
 		return false, nil
@@ -117,7 +118,8 @@ func (p *pass) ensureExists(ctx context.Context, callZIM callFunc) (bool, error)
 		return p.existsDespiteQuota(ctx, err)
 	default:
 		if isMaybeDone(err) {
-			p.memory.lostCreate = &lostCreate{request: request, time: p.clock.Now()}
+			now := p.clock.Now()
+			p.memory.lostCreate = &lostCreate{request: request, time: now, seenAt: now}
 		}
 		return false, err
 	}
@@ -176,7 +178,7 @@ func (p *pass) recordCreated(request zim.CreateRoomRequest, attributeSeq int, at
 // and status does not know. One that the operator itself has just destroyed is given some time to go.
 func (p *pass) recordExists() error {
 	lost, replaced := p.memory.lostCreate, p.memory.replacement
-	if lost != nil && p.clock.Since(lost.time) > lostCreateAge {
+	if lost != nil && p.clock.Since(lost.seenAt) > lostCreateAge {
 		lost = nil
 	}
 	switch {
@@ -205,6 +207,9 @@ func (p *pass) recordLost(lost *lostCreate) {
 	}
 	p.recordCreated(lost.request, 0, lost.time)
 	p.room.Status.Room.Attributes = lostRecord(nil, attributeChange{set: lost.request.Attributes})
+	kept := *lost
+	kept.seenAt = p.clock.Now()
+	p.created = &kept // Should this not be written down either.
 }
 
 // recordForeign writes down that others created the live room. Its name and delay are taken to be those declared: ZIM

@@ -88,6 +88,8 @@ type replacement struct {
 type lostCreate struct {
 	request zim.CreateRoomRequest
 	time    time.Time
+	// seenAt is when ZIM last said something that it explains: at first the same.
+	seenAt time.Time
 	// certain: ZIM answered 0, and only the status could not be written. Otherwise the answer got lost.
 	certain bool
 	// replacement is what it was part of; nil if of none.

@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -69,6 +70,44 @@ var _ = Describe("A write to Kubernetes that fails", func() {
 		got := w.get(ctx, room)
 		Expect(got).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 		Expect(got.Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+	})
+
+	DescribeTable("again and again does not destroy the room again that was just renamed",
+		func(ctx context.Context, policy zimv1alpha1.ReplacePolicy) {
+			room := w.applied(ctx, func(room *zimv1alpha1.ZimRoom) { room.Spec.ReplacePolicy = policy })
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
+			w.simulator.ResetCalls()
+			w.writeError = func() error { return errors.New("forbidden") }
+			for range 20 {
+				failedPass(ctx, room)
+				w.advance(80 * time.Second) // It is tried again after a minute and a fifth at most.
+			}
+			w.writeError = nil
+			w.pass(ctx, room)
+			destroyed := slices.DeleteFunc(w.calls(), func(action string) bool { return action != "DestroyRoom" })
+			Expect(destroyed).To(HaveLen(1))
+			got := w.get(ctx, room)
+			Expect(got).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+			Expect(got.Status.Room.Name).To(Equal("Renamed"))
+			Expect(got.Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+			Expect(got.Status.Room.Recreations).To(BeZero())
+		},
+		Entry("if empty", zimv1alpha1.ReplacePolicyWhenEmpty),
+		Entry("always", zimv1alpha1.ReplacePolicyAlways),
+	)
+
+	It("again and again does not make a room somebody else's whose CreateRoom had no answer", func(ctx context.Context) {
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCutAfter, Action: "CreateRoom", Times: 1})
+		room := w.applyAndPass(ctx)
+		w.writeError = func() error { return errors.New("forbidden") }
+		for range 5 {
+			w.advance(80 * time.Second)
+			failedPass(ctx, room)
+		}
+		w.writeError = nil
+		w.advance(80 * time.Second)
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room).Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
 	})
 
 	It("after a re-creation is made up for soon", func(ctx context.Context) {
