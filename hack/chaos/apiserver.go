@@ -17,6 +17,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
 
 var silent = log.New(io.Discard, "", 0)
@@ -37,8 +39,10 @@ type kubeFront struct {
 	refused int
 	// renewed is when the replica last wrote the lease.
 	renewed time.Time
-	// writes are those of ZimRooms that were carried out, by name.
-	writes map[string]int
+	// writes are those of ZimRooms that were carried out, attempts all of them, by name.
+	writes, attempts map[string]int
+	// lastWrite is when somebody last tried to write a ZimRoom or a ZimApp.
+	lastWrite time.Time
 }
 
 func newKubeFront(config *rest.Config) (*kubeFront, error) {
@@ -50,7 +54,7 @@ func newKubeFront(config *rest.Config) (*kubeFront, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
 	}
-	f := &kubeFront{writes: map[string]int{}}
+	f := &kubeFront{writes: map[string]int{}, attempts: map[string]int{}}
 	forward := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:      transport,
@@ -60,6 +64,7 @@ func newKubeFront(config *rest.Config) (*kubeFront, error) {
 		ErrorLog:       silent,
 	}
 	f.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.noteAttempt(r)
 		if !f.refuse(w, r) {
 			forward.ServeHTTP(w, r)
 		}
@@ -121,6 +126,28 @@ func isOperatorsWrite(r *http.Request) bool {
 	return r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/leases")
 }
 
+// writtenRoom is the name of the ZimRoom that a request writes; empty if it writes none.
+func writtenRoom(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return ""
+	}
+	_, object, _ := strings.Cut(r.URL.Path, "/zimrooms/")
+	name, _, _ := strings.Cut(object, "/")
+	return name
+}
+
+// noteAttempt notes what arrives, whatever becomes of it.
+func (f *kubeFront) noteAttempt(r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if name := writtenRoom(r); name != "" {
+		f.attempts[name]++
+	}
+	if isOperatorsWrite(r) && strings.Contains(r.URL.Path, "/"+zimv1alpha1.GroupVersion.Group+"/") {
+		f.lastWrite = time.Now()
+	}
+}
+
 // count notes what was carried out.
 func (f *kubeFront) count(response *http.Response) error {
 	r := response.Request
@@ -132,8 +159,7 @@ func (f *kubeFront) count(response *http.Response) error {
 	if strings.Contains(r.URL.Path, "/leases") {
 		f.renewed = time.Now()
 	}
-	if _, object, ok := strings.Cut(r.URL.Path, "/zimrooms/"); ok {
-		name, _, _ := strings.Cut(object, "/")
+	if name := writtenRoom(r); name != "" {
 		f.writes[name]++
 	}
 	return nil
@@ -143,14 +169,21 @@ func (f *kubeFront) count(response *http.Response) error {
 func (f *kubeFront) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.writes, f.refused = map[string]int{}, 0
+	f.writes, f.attempts, f.refused = map[string]int{}, map[string]int{}, 0
 }
 
-// counts returns the writes by ZimRoom, and how many requests were refused.
-func (f *kubeFront) counts() (writes map[string]int, refused int) {
+// counts returns the writes by ZimRoom, carried out and tried, and how many requests were refused.
+func (f *kubeFront) counts() (writes, attempts map[string]int, refused int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return maps.Clone(f.writes), f.refused
+	return maps.Clone(f.writes), maps.Clone(f.attempts), f.refused
+}
+
+// lastAttempt is when the replica last tried to write a ZimRoom or a ZimApp.
+func (f *kubeFront) lastAttempt() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lastWrite
 }
 
 // lastRenewal is when the replica last wrote the lease.

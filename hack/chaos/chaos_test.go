@@ -21,20 +21,25 @@ func TestWronglyDestroyed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change  func(*room)
 		carried bool
+		times   int
 		wrong   bool
 	}{
-		"declared":             {func(*room) {}, true, true},
-		"declared, but failed": {func(*room) {}, false, false},
-		"deleted before":       {func(r *room) { r.deleted = at(1) }, true, false},
-		"deleted later":        {func(r *room) { r.deleted = at(3) }, true, true},
-		"another name":         {func(r *room) { r.replaced = []time.Time{at(1)} }, true, false},
-		"another name later":   {func(r *room) { r.replaced = []time.Time{at(3)} }, true, true},
+		"declared":             {func(*room) {}, true, 1, true},
+		"declared, but failed": {func(*room) {}, false, 1, false},
+		"deleted before":       {func(r *room) { r.deleted = at(1) }, true, 3, false},
+		"deleted later":        {func(r *room) { r.deleted = at(3) }, true, 1, true},
+		"another name":         {func(r *room) { r.replaced = []time.Time{at(1)} }, true, 1, false},
+		"another name later":   {func(r *room) { r.replaced = []time.Time{at(3)} }, true, 1, true},
+		"twice for a name":     {func(r *room) { r.replaced = []time.Time{at(1)} }, true, 2, false},
+		"again and again":      {func(r *room) { r.replaced = []time.Time{at(1), at(3)} }, true, 3, true},
+		"two names":            {func(r *room) { r.replaced = []time.Time{at(0), at(1)} }, true, 3, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRooms("room", 1)[0]
 			tc.change(r)
 			call := zimsim.Call{Time: at(2), Action: testbed.DestroyRoom, RoomID: r.object.Spec.ID, CarriedOut: tc.carried}
-			if got := wronglyDestroyed([]*room{r}, testbed.Journal{call}); (len(got) > 0) != tc.wrong {
+			journal := slices.Repeat(testbed.Journal{call}, tc.times)
+			if got := wronglyDestroyed([]*room{r}, journal); (len(got) > 0) != tc.wrong {
 				t.Errorf("got %v", got)
 			}
 		})
@@ -42,30 +47,93 @@ func TestWronglyDestroyed(t *testing.T) {
 }
 
 func TestHurried(t *testing.T) {
+	unchanged := func(*room) {}
+	create := func(seconds float64, code int) zimsim.Call {
+		return zimsim.Call{Time: at(seconds), Action: testbed.CreateRoom, Code: code}
+	}
+	of := func(seconds float64, action, agent string) zimsim.Call {
+		return zimsim.Call{Time: at(seconds), Action: action, UserAgent: agent}
+	}
+	two := testbed.Journal{create(1, 0), create(1.8, 0)}
 	for name, tc := range map[string]struct {
 		change  func(*room)
-		first   zimsim.Call
-		second  float64
+		calls   testbed.Journal
 		hurried bool
 	}{
-		"a second later":             {func(*room) {}, zimsim.Call{}, 2, false},
-		"sooner":                     {func(*room) {}, zimsim.Call{}, 1.8, true},
-		"because of an edit":         {func(r *room) { r.asked = []time.Time{at(1.5)} }, zimsim.Call{}, 1.8, false},
-		"after an edit long ago":     {func(r *room) { r.asked = []time.Time{at(-3)} }, zimsim.Call{}, 1.8, true},
-		"before an edit":             {func(r *room) { r.asked = []time.Time{at(2)} }, zimsim.Call{}, 1.8, true},
-		"with a fresh signature":     {func(*room) {}, zimsim.Call{Code: 100000005}, 1.1, false},
-		"of another replica":         {func(*room) {}, zimsim.Call{UserAgent: "other"}, 1.8, false},
-		"to make a replacement true": {func(r *room) { r.replaced = []time.Time{at(0.5)} }, zimsim.Call{}, 1.8, false},
+		"a second later":             {unchanged, testbed.Journal{create(1, 0), create(2, 0)}, false},
+		"sooner":                     {unchanged, two, true},
+		"because of an edit":         {func(r *room) { r.asked = []time.Time{at(1.5)} }, two, false},
+		"after an edit long ago":     {func(r *room) { r.asked = []time.Time{at(-3)} }, two, true},
+		"before an edit":             {func(r *room) { r.asked = []time.Time{at(2)} }, two, true},
+		"to make a replacement true": {func(r *room) { r.replaced = []time.Time{at(0.5)} }, two, false},
+		"because it was deleted":     {func(r *room) { r.deleted = at(1.5) }, two, false},
+		"with a fresh signature":     {unchanged, testbed.Journal{create(1, 100000005), create(1.1, 0)}, false},
+		"with two of them":           {unchanged, testbed.Journal{create(1, 3), create(1.1, 3), create(1.2, 0)}, true},
+		"for another code":           {unchanged, testbed.Journal{create(1, 3), create(1.1, 51102), create(1.2, 0)}, false},
+		"with one a second": {unchanged, testbed.Journal{
+			create(1, 3), create(1.1, 3), create(3, 3), create(3.1, 0),
+		}, false},
+		"because the room was gone": {unchanged, testbed.Journal{
+			create(1, 0), {Time: at(1.1), Action: testbed.ModifyRoomAttribute, Code: 660300001}, create(1.2, 0),
+			{Time: at(1.3), Action: testbed.ModifyRoomAttribute},
+		}, false},
+		"of another replica": {unchanged, testbed.Journal{
+			of(1, testbed.CreateRoom, "a"), of(1.8, testbed.CreateRoom, "b"),
+		}, false},
+		"for something else": {unchanged, testbed.Journal{
+			of(1, testbed.CreateRoom, "a"), of(1.8, testbed.ModifyRoomAttribute, "a"),
+		}, false},
+		"sooner, with another call between": {unchanged, testbed.Journal{
+			of(1, testbed.ModifyRoomAttribute, "a"), of(1.1, testbed.CreateRoom, "a"), of(1.8, testbed.ModifyRoomAttribute, "a"),
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRooms("room", 1)[0]
 			tc.change(r)
-			tc.first.Time, tc.first.Action, tc.first.RoomID = at(1), testbed.CreateRoom, r.object.Spec.ID
-			second := zimsim.Call{Time: at(tc.second), Action: testbed.CreateRoom, RoomID: r.object.Spec.ID}
-			if got := hurried([]*room{r}, testbed.Journal{tc.first, second}); (len(got) > 0) != tc.hurried {
+			for i := range tc.calls {
+				tc.calls[i].RoomID = r.object.Spec.ID
+			}
+			if got := hurried([]*room{r}, slices.Clone(tc.calls)); (len(got) > 0) != tc.hurried {
 				t.Errorf("got %v", got)
 			}
 		})
+	}
+}
+
+func TestWritten(t *testing.T) {
+	for name, tc := range map[string]struct {
+		writes, attempts int
+		changing         bool
+		broken           bool
+	}{
+		"as many as may be":           {2, 12, false, false},
+		"more writes":                 {3, 3, false, true},
+		"more writes of what changes": {3, 3, true, false},
+		"more attempts":               {0, 13, false, true},
+		"more attempts, what changes": {0, 13, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tried := &trial{
+				row: row{writes: tc.changing}, began: at(0), ended: at(10.5),
+				writes: map[string]int{"room": tc.writes}, attempts: map[string]int{"room": tc.attempts},
+			}
+			if got := tried.written(); (len(got) > 0) != tc.broken {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+func TestPanicsAreFound(t *testing.T) {
+	log := `{"level":"info","msg":"Started"}
+{"level":"error","msg":"Observed a panic","panic":"assignment to entry in nil map"}
+goroutine 7 [running]:
+`
+	if got := panicLines("replica-a", log); len(got) != 1 || !strings.Contains(got[0], "nil map") {
+		t.Errorf("got %q", got)
+	}
+	if got := panicLines("replica-a", "{\"level\":\"info\"}\n"); len(got) > 0 {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -152,12 +220,16 @@ func TestRowsHaveNamesOfTheirOwn(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	var out strings.Builder
-	err := writeTable(&out, []*result{{row: "a fault", seen: "3 calls", rate: 19, writes: 2, growth: 1, converged: time.Second}})
+	err := writeTable(&out, []*result{
+		{row: "a fault", seen: "3 calls", rate: 19, writes: 2, attempts: 5, growth: 1, size: 1.2, converged: time.Second},
+		{row: "another", writes: most(nil), attempts: most(nil)},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "fault    converged  calls/s  writes  memory  promises  observed\n" +
-		"a fault  1.0 s      19       2       1.00    held      3 calls\n"
+	const want = "fault    converged  calls/s  writes  tried  memory  since row 1  promises  observed\n" +
+		"a fault  1.0 s      19       2       5      1.00    1.20         held      3 calls\n" +
+		"another  0.0 s      0        -       -      -       -            held\n"
 	if out.String() != want {
 		t.Errorf("got\n%s", out.String())
 	}

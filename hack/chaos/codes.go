@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/testbed"
@@ -34,92 +37,45 @@ func codes() []int {
 	return slices.Concat(list, undocumentedCodes)
 }
 
-// codeRows are return codes: all of them mixed, and each alone.
+// codeRows give each code an account of its own, some of whose calls are answered with it, all at the same time.
 func codeRows() []row {
-	mixed := func(share float64) func(context.Context, *trial) error {
-		return func(ctx context.Context, t *trial) error {
-			all := codes()
-			for _, code := range all {
-				err := t.simulator.Inject(ctx, zimsim.Fault{
-					Kind: zimsim.FaultCode, Code: code, Probability: share / float64(len(all)), AppID: testbed.AppID,
-				})
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}
+	each := func(share float64) func(*world, context.Context, row) (*result, error) {
+		return func(w *world, ctx context.Context, r row) (*result, error) { return w.tryCodes(ctx, r, share) }
 	}
 	return []row{
-		{name: "1 % of calls: any code", lasts: time.Minute, writes: true, begin: mixed(0.01)},
-		{name: "20 % of calls: any code", quick: true, lasts: 20 * time.Second, writes: true, begin: mixed(0.2)},
-		{name: "all calls: each code", run: (*world).tryCodes},
+		{name: "1 % of calls: each code", lasts: time.Minute, writes: true, run: each(0.01)},
+		{name: "20 % of calls: each code", quick: true, lasts: 20 * time.Second, writes: true, run: each(0.2)},
+		{name: "all calls: each code", lasts: 12 * time.Second, run: each(1)},
 	}
 }
 
 // firstCodeApp is the first of the accounts that get one code each.
 const firstCodeApp = 2000000000
 
-// tryCodes gives each code an account of its own whose every call is answered with it, all at the same time.
-func (w *world) tryCodes(ctx context.Context, r row) (*result, error) {
-	const each = 2
+func codeApp(code int) string { return fmt.Sprintf("code-%d", code) }
+
+// tryCodes creates the accounts, and in each of them rooms to edit, to rename and to delete.
+func (w *world) tryCodes(ctx context.Context, r row, share float64) (*result, error) {
 	all := codes()
+	if err := w.createCodeApps(ctx, all); err != nil {
+		return nil, err
+	}
 	t := &trial{world: w, row: r}
 	for i, code := range all {
-		appID, name := uint32(firstCodeApp+i), fmt.Sprintf("code-%d", code)
-		app := zimsim.App{AppID: appID, ServerSecret: testbed.ServerSecret, CallsPerSecond: requestsPerSecond}
-		if err := w.simulator.SetApp(ctx, app); err != nil {
-			return nil, err
+		rooms := newRooms(fmt.Sprintf("share-%g-%d", share, code), 4)
+		for _, room := range rooms {
+			room.appID = firstCodeApp + uint32(i)
+			room.object.Spec.AppRef = &zimv1alpha1.AppReference{Name: codeApp(code)}
 		}
-		if err := w.createApp(ctx, name, appID); err != nil {
-			return nil, err
-		}
-		for _, list := range []*[]*room{&t.steady, &t.fresh} {
-			prefix := name
-			if list == &t.fresh {
-				prefix += "-new"
-			}
-			for _, room := range newRooms(prefix, each) {
-				room.appID = appID
-				room.object.Spec.AppRef = &zimv1alpha1.AppReference{Name: name}
-				*list = append(*list, room)
-			}
-		}
+		t.steady, t.fresh = append(t.steady, rooms[:3]...), append(t.fresh, rooms[3])
 	}
 	if err := t.prepare(ctx); err != nil {
 		return nil, err
 	}
-	return t.finishCodes(ctx, all)
-}
-
-// finishCodes has the codes answered, and looks what becomes of the rooms of each.
-func (t *trial) finishCodes(ctx context.Context, all []int) (*result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t.vitals = t.watchVitals(ctx)
-	for i, code := range all {
-		fault := zimsim.Fault{Kind: zimsim.FaultCode, Code: code, AppID: uint32(firstCodeApp + i)}
-		if err := t.simulator.Inject(ctx, fault); err != nil {
-			return nil, err
-		}
-	}
-	t.began = time.Now()
-	if err := t.create(ctx, t.fresh...); err != nil {
-		return nil, err
-	}
-	for i, room := range t.steady {
-		if i%2 == 0 {
-			if err := t.edit(ctx, room, "second", ""); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := testbed.Sleep(ctx, t.lasts()); err != nil {
-		return nil, err
-	}
-	t.countWrites()
-	t.ended = time.Now()
-	if err := t.heal(ctx); err != nil {
+	if err := t.answerCodes(ctx, all, share); err != nil {
 		return nil, err
 	}
 	took, failed := t.converge(ctx, t.rooms(), convergeLimit)
@@ -136,6 +92,54 @@ func (t *trial) finishCodes(ctx context.Context, all []int) (*result, error) {
 	return result, nil
 }
 
+// createCodeApps creates an account for each code, if it is not there from an earlier row.
+func (w *world) createCodeApps(ctx context.Context, all []int) error {
+	if w.codeApps {
+		return nil
+	}
+	w.codeApps = true
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for i, code := range all {
+		group.Go(func() error {
+			appID := firstCodeApp + uint32(i) //nolint:gosec // As many as there are codes.
+			app := zimsim.App{AppID: appID, ServerSecret: testbed.ServerSecret, CallsPerSecond: requestsPerSecond}
+			if err := w.simulator.SetApp(ctx, app); err != nil {
+				return err
+			}
+			return w.createApp(ctx, codeApp(code), appID)
+		})
+	}
+	return group.Wait()
+}
+
+// answerCodes has the codes answered while rooms come, change and go.
+func (t *trial) answerCodes(ctx context.Context, all []int, share float64) error {
+	for i, code := range all {
+		fault := zimsim.Fault{Kind: zimsim.FaultCode, Code: code, AppID: uint32(firstCodeApp + i), Probability: share}
+		if err := t.simulator.Inject(ctx, fault); err != nil {
+			return err
+		}
+	}
+	t.began = time.Now()
+	if err := t.create(ctx, t.fresh...); err != nil {
+		return err
+	}
+	for rooms := range slices.Chunk(t.steady, 3) {
+		err := errors.Join(t.edit(ctx, rooms[0], "second", ""), t.edit(ctx, rooms[1], "second", "Another name"),
+			t.remove(ctx, rooms[2]))
+		if err != nil {
+			return err
+		}
+	}
+	if err := testbed.Sleep(ctx, t.row.lasts); err != nil {
+		return err
+	}
+	t.countWrites()
+	t.ended = time.Now()
+	return t.heal(ctx)
+}
+
 // judgeCodes judges each account by itself: the quota is one of each.
 func (t *trial) judgeCodes(ctx context.Context, all []int, took time.Duration, failed error) (*result, error) {
 	var busiest int
@@ -146,6 +150,9 @@ func (t *trial) judgeCodes(ctx context.Context, all []int, took time.Duration, f
 		}
 		busiest = max(busiest, testbed.BusiestSecond(calls.By(testbed.OperatorAgent).Times()))
 		t.calls = append(t.calls, calls.By(testbed.OperatorAgent)...)
+	}
+	if err := t.collectEnds(); err != nil {
+		return nil, err
 	}
 	perAccount := t.calls
 	t.calls = nil // The rate of all together means nothing.

@@ -21,7 +21,7 @@ const (
 
 func killRows() []row {
 	return []row{{
-		name: fmt.Sprintf("%d times killed at random, %d rooms", kills, killRooms), quick: true, lives: true,
+		name: fmt.Sprintf("killed at random again and again, %d rooms", killRooms), quick: true, lives: true,
 		run: (*world).tryKills,
 	}}
 }
@@ -113,7 +113,11 @@ func (k *killer) change(ctx context.Context) error {
 	}
 	switch kind {
 	case 0: // It goes, and another one comes in its place.
-		k.gone, r.mayStay = append(k.gone, r), true
+		confirmed, err := k.isConfirmed(ctx, r)
+		if err != nil {
+			return err
+		}
+		k.gone, r.mayStay = append(k.gone, r), !confirmed
 		k.steady[i] = newRooms("killed", k.next+1)[k.next]
 		k.next++
 		return k.remove(ctx, r)
@@ -140,7 +144,7 @@ func (k *killer) finish(ctx context.Context) (*result, error) {
 	if err := k.collect(ctx); err != nil {
 		return nil, err
 	}
-	k.writes = nil // Each life writes anew.
+	k.writes, k.attempts = nil, nil // Each life writes anew.
 	result := k.result(took, failed)
 	left, broken := k.strays(ctx)
 	result.seen += fmt.Sprintf(", %d rooms left behind", left)

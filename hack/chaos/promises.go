@@ -13,7 +13,7 @@ import (
 // What is promised while something is broken.
 const (
 	mostWrites = 2   // Of Kubernetes, a room.
-	mostGrowth = 1.5 // Of memory.
+	mostGrowth = 1.5 // Of memory, in a row, and since the first one.
 	// arrivalJitter is how many calls may arrive in a second above those that may leave: some are held up on their way
 	// by new connections and a busy machine, those behind them are not.
 	arrivalJitter = 2
@@ -28,8 +28,10 @@ type result struct {
 	row       string
 	seen      string
 	rate      int
-	writes    int
+	writes    int // Of the room that got most; -1: not measured.
+	attempts  int // As above.
 	growth    float64
+	size      float64 // Against the first row; 0: not measured, like growth.
 	converged time.Duration
 	broken    []string
 }
@@ -40,10 +42,22 @@ func (t *trial) result(took time.Duration, failed error) *result {
 		row: t.row.name, rate: testbed.BusiestSecond(t.calls.Times()), growth: t.vitals.growth(),
 		converged: took, seen: t.summary(),
 	}
-	for _, count := range t.writes {
-		r.writes = max(r.writes, count)
-	}
+	r.writes, r.attempts = most(t.writes), most(t.attempts)
 	r.broken = append(r.broken, t.written()...)
+	r.broken = append(r.broken, t.panics...)
+	if t.restarts > t.row.restarts {
+		r.broken = append(r.broken, fmt.Sprintf("%d restarts, not %d", t.restarts, t.row.restarts))
+	}
+	before, biggest := t.vitals.sizes()
+	if t.firstSize == 0 {
+		t.firstSize = before
+	}
+	if before > 0 {
+		r.size = float64(biggest) / float64(t.firstSize)
+	}
+	if r.size > mostGrowth {
+		r.broken = append(r.broken, fmt.Sprintf("memory grew to %.1f times since the first row", r.size))
+	}
 	if failed != nil {
 		r.broken = append(r.broken, failed.Error())
 	}
@@ -81,7 +95,30 @@ func (t *trial) written() []string {
 			lines = append(lines, fmt.Sprintf("%d writes for %s", count, name))
 		}
 	}
+	for name, count := range t.attempts {
+		if bound := mostAttempts(t.ended.Sub(t.began)); count > bound {
+			lines = append(lines, fmt.Sprintf("%d attempts, not %d, to write %s", count, bound, name))
+		}
+	}
 	return lines
+}
+
+// mostAttempts bounds how often a room is tried to be written while a fault lasts: once a pass over a room has failed,
+// the next is a second later at least, and so does client-go repeat what is refused with 429 or 503 and Retry-After: 1.
+func mostAttempts(lasted time.Duration) int {
+	return mostWrites + int(lasted.Seconds())
+}
+
+// most is the highest of counts; -1 if nothing was counted.
+func most(counts map[string]int) int {
+	if counts == nil {
+		return -1
+	}
+	highest := 0
+	for _, count := range counts {
+		highest = max(highest, count)
+	}
+	return highest
 }
 
 // summary says what the operator met.
@@ -95,69 +132,106 @@ func (t *trial) summary() string {
 	if t.refused > 0 {
 		text += fmt.Sprintf(", %d requests refused", t.refused)
 	}
-	if t.leaderRestarts > 0 {
-		text += fmt.Sprintf(", %d restarts", t.leaderRestarts)
+	if t.restarts > 0 {
+		text += fmt.Sprintf(", %d restarts", t.restarts)
 	}
 	return text
 }
 
 // wronglyDestroyed finds rooms that the operator destroyed while their ZimRooms declared them: not deleted, and not
-// with another name than before.
+// with another name than before. For each name one end is repeated, if nobody lived to write down that there was one.
 func wronglyDestroyed(rooms []*room, calls testbed.Journal) []string {
-	byID := map[string]*room{}
-	for _, r := range rooms {
-		byID[r.object.Spec.ID] = r
-	}
+	byID, ends := byID(rooms), map[string]int{}
 	var lines []string
 	for _, call := range calls.Of(testbed.DestroyRoom).CarriedOut() {
 		r := byID[call.RoomID]
-		if r == nil {
-			continue // Of an earlier row.
+		if r == nil || (!r.deleted.IsZero() && call.Time.After(r.deleted)) {
+			continue // Of an earlier row, or as it should be.
 		}
-		deleted := !r.deleted.IsZero() && call.Time.After(r.deleted)
-		replaced := len(r.replaced) > 0 && call.Time.After(r.replaced[0])
-		if !deleted && !replaced {
+		renames := 0
+		for _, moment := range r.replaced {
+			if moment.Before(call.Time) {
+				renames++
+			}
+		}
+		ends[call.RoomID]++
+		switch {
+		case renames == 0:
 			lines = append(lines, call.RoomID+" was destroyed although it is declared")
+		case ends[call.RoomID] > 2*renames:
+			lines = append(lines, fmt.Sprintf("%s was destroyed %d times for %d names", call.RoomID, ends[call.RoomID], renames))
 		}
 	}
 	return lines
 }
 
-// freshTries are the codes after which a call is sent once more at once: with a fresh signature, or after the operator
-// user was registered.
-var freshTries = []int{3, 51102, 100000004, 100000005, 660500002, 660700012, 660700015}
-
-// hurried finds rooms for which two passes began within a second, unless somebody asked for the second: each pass over
-// a room that is to exist begins with CreateRoom. Another replica may look at once, too.
-func hurried(rooms []*room, calls testbed.Journal) []string {
-	byID := map[string]*room{}
+func byID(rooms []*room) map[string]*room {
+	found := map[string]*room{}
 	for _, r := range rooms {
-		byID[r.object.Spec.ID] = r
+		found[r.object.Spec.ID] = r
 	}
-	last := map[string]*zimsim.Call{}
+	return found
+}
+
+// freshTries are the codes after which something is done once more at once: with a fresh signature, after the operator
+// user was registered, or for a room that is gone.
+var freshTries = []int{3, 51102, 100000004, 100000005, 660300001, 660500002, 660700012, 660700015}
+
+// hurried finds rooms that a replica called twice within a second for the same, unless somebody asked for the second
+// call, or ZIM did: that once for each code. Another replica may look at once, too.
+func hurried(rooms []*room, calls testbed.Journal) []string {
+	type caller struct{ room, agent string }
+	type subject struct {
+		caller
+		action string
+	}
+	byID, history, excused := byID(rooms), map[caller]testbed.Journal{}, map[subject][]int{}
 	var lines []string
-	creations := calls.Of(testbed.CreateRoom)
-	for i := range creations {
-		call := &creations[i]
-		r, before := byID[call.RoomID], last[call.RoomID]
-		last[call.RoomID] = call
-		if r == nil || before == nil || call.Time.Sub(before.Time) >= time.Second-onTheWay ||
-			slices.Contains(freshTries, before.Code) || before.UserAgent != call.UserAgent {
+	for _, call := range calls {
+		who := caller{call.RoomID, call.UserAgent}
+		about, past := subject{who, call.Action}, history[who]
+		history[who] = append(past, call)
+		r, before := byID[call.RoomID], len(past)-1
+		for before >= 0 && past[before].Action != call.Action {
+			before--
+		}
+		if r == nil || before < 0 {
 			continue
 		}
-		// A change may be noticed late: the call before was under way, or the API server is slow.
-		asked := slices.ContainsFunc(r.asked, func(moment time.Time) bool {
-			return moment.After(before.Time.Add(-noticed)) && moment.Before(call.Time)
-		})
-		if !asked && len(r.replaced) == 0 {
-			lines = append(lines, fmt.Sprintf("%s was called twice within %s", call.RoomID,
-				call.Time.Sub(before.Time).Round(time.Millisecond)))
+		apart := call.Time.Sub(past[before].Time)
+		if apart >= time.Second-onTheWay {
+			delete(excused, about)
+			continue
+		}
+		code, asked := asksForMore(past[before:], excused[about])
+		if asked {
+			excused[about] = append(excused[about], code)
+		} else if !r.asksFor(past[before].Time, call.Time) {
+			lines = append(lines, fmt.Sprintf("%s was called twice for %s within %s", call.RoomID, call.Action,
+				apart.Round(time.Millisecond)))
 		}
 	}
 	if len(lines) > 1 {
 		return []string{fmt.Sprintf("%s, and so %d times", lines[0], len(lines))}
 	}
 	return lines
+}
+
+// asksForMore finds an answer to one of the calls for a room that asks for another call at once, and did not yet.
+func asksForMore(calls testbed.Journal, excused []int) (code int, asked bool) {
+	for _, call := range calls {
+		if slices.Contains(freshTries, call.Code) && !slices.Contains(excused, call.Code) {
+			return call.Code, true
+		}
+	}
+	return 0, false
+}
+
+// asksFor tells whether a change explains a call soon after another one. It may be noticed late: the call before was
+// under way, or the API server is slow.
+func (r *room) asksFor(before, call time.Time) bool {
+	return len(r.replaced) > 0 || slices.ContainsFunc(append(slices.Clip(r.asked), r.deleted),
+		func(moment time.Time) bool { return moment.After(before.Add(-noticed)) && moment.Before(call) })
 }
 
 // agentReplica is the replica that a user agent ends with: see gateway.

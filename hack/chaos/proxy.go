@@ -40,7 +40,21 @@ func (p *proxy) address() string { return p.Listen }
 
 // add makes a toxic work on what comes down to the client.
 func (p *proxy) add(kind string, attributes map[string]any) error {
-	text, err := json.Marshal(map[string]any{"type": kind, "attributes": attributes})
+	return p.addOn("downstream", kind, attributes)
+}
+
+// mute has all answers vanish, on connections that stay open.
+func (p *proxy) mute() error { return p.stall("downstream") }
+
+// swallow has all requests vanish, on connections that stay open.
+func (p *proxy) swallow() error { return p.stall("upstream") }
+
+func (p *proxy) stall(stream string) error {
+	return p.addOn(stream, "timeout", map[string]any{"timeout": 0}) // For good.
+}
+
+func (p *proxy) addOn(stream, kind string, attributes map[string]any) error {
+	text, err := json.Marshal(map[string]any{"type": kind, "stream": stream, "attributes": attributes})
 	if err != nil {
 		return err
 	}
@@ -53,6 +67,11 @@ func (p *proxy) add(kind string, attributes map[string]any) error {
 // delay delays everything that comes down.
 func (p *proxy) delay(latency, jitter time.Duration) error {
 	return p.add("latency", map[string]any{"latency": latency.Milliseconds(), "jitter": jitter.Milliseconds()})
+}
+
+// reset resets connections after a while.
+func (p *proxy) reset(after time.Duration) error {
+	return p.add("reset_peer", map[string]any{"timeout": after.Milliseconds()})
 }
 
 // cut ends all connections, and lets new ones come about.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +34,8 @@ type replica struct {
 	restarts int
 	// idle: it is not started again when it ends. paused: it was stopped by a signal.
 	idle, paused bool
+
+	read int // How much of the log was searched.
 }
 
 func (w *world) newReplica(ctx context.Context, name string, arguments ...string) (*replica, error) {
@@ -67,6 +70,10 @@ func (r *replica) file(name string) string { return filepath.Join(r.world.dir, r
 func (r *replica) start(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.startLocked(ctx)
+}
+
+func (r *replica) startLocked(ctx context.Context) error {
 	r.idle, r.paused = false, false
 	p, err := r.world.running.Start(ctx, r.world.dir, testbed.Child{
 		Name: r.name, Path: r.world.manager,
@@ -103,12 +110,47 @@ func (r *replica) restart(ctx context.Context, ended *testbed.Process) {
 	}
 	r.restarts++
 	r.mu.Unlock()
+	r.world.say("  %s ended: %s", r.name, lastLine(ended.LogFile))
 	if testbed.Sleep(ctx, pause) != nil {
 		return
 	}
-	if err := r.start(ctx); err != nil && ctx.Err() == nil {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.idle { // It was held meanwhile.
+		return
+	}
+	if err := r.startLocked(ctx); err != nil && ctx.Err() == nil {
 		r.world.failed(err)
 	}
+}
+
+// lastLine of a log, cut short.
+func lastLine(file string) string {
+	const most = 200
+	tail := testbed.Tail(file)
+	line := tail[strings.LastIndexByte(tail, '\n')+1:]
+	return line[:min(len(line), most)]
+}
+
+// panics returns lines of the replica's log that tell of one and were written since it was last asked.
+func (r *replica) panics() ([]string, error) {
+	log, err := os.ReadFile(r.file("log"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the log of %s: %w", r.name, err)
+	}
+	fresh := log[min(r.read, len(log)):]
+	r.read = len(log)
+	return panicLines(r.name, string(fresh)), nil
+}
+
+// panicLines finds panics that ended a process, and those that were recovered.
+func panicLines(name, log string) (lines []string) {
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "panic") || strings.Contains(line, "fatal error: ") {
+			lines = append(lines, name+": "+strings.TrimSpace(line))
+		}
+	}
+	return lines[:min(len(lines), 1)] // The rest is its stack.
 }
 
 // hold stops the replica cleanly, for good.
@@ -233,17 +275,27 @@ func (v *vitals) look(ctx context.Context, r *replica) {
 	}
 }
 
-// growth is by how much the process has grown that has grown most.
+// growth is by how much the process has grown that has grown most; 0 if nobody was measured.
 func (v *vitals) growth() float64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	most := 1.0
+	most := 0.0
 	for pid, before := range v.before {
 		if before > 0 {
-			most = max(most, float64(v.most[pid])/float64(before))
+			most = max(most, 1, float64(v.most[pid])/float64(before))
 		}
 	}
 	return most
+}
+
+// sizes returns the size of the biggest process, in KB, at the beginning and at most. Zero: nobody was measured.
+func (v *vitals) sizes() (before, most int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for pid := range v.before {
+		before, most = max(before, v.before[pid]), max(most, v.before[pid], v.most[pid])
+	}
+	return before, most
 }
 
 func (v *vitals) illness() string {

@@ -102,6 +102,15 @@ func (w *world) remove(ctx context.Context, rooms ...*room) error {
 	return nil
 }
 
+// isConfirmed tells whether the operator has written down that the live room is there.
+func (w *world) isConfirmed(ctx context.Context, r *room) (bool, error) {
+	object := &zimv1alpha1.ZimRoom{}
+	if err := w.kube.Get(ctx, client.ObjectKeyFromObject(r.object), object); err != nil {
+		return false, fmt.Errorf("reading a ZimRoom: %w", err)
+	}
+	return object.Status.Room != nil, nil
+}
+
 // vanish destroys a live room, as others may.
 func (w *world) vanish(ctx context.Context, r *room) error {
 	r.asked = append(r.asked, time.Now())

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,15 +58,14 @@ func zimRows() []row {
 		{name: "ZIM answers after 12 s", lasts: 25 * time.Second,
 			begin: inject(zimsim.Fault{Kind: zimsim.FaultLatency, Duration: 12 * time.Second})},
 		{name: "ZIM hangs", quick: true, lasts: 15 * time.Second, begin: inject(zimsim.Fault{Kind: zimsim.FaultHang})},
-		{name: "connections to ZIM hang", begin: onZIM(func(p *proxy) error {
-			return p.add("timeout", map[string]any{"timeout": 0})
-		})},
+		{name: "calls to ZIM get lost", lasts: 15 * time.Second, begin: onZIM((*proxy).swallow)},
+		{name: "connections to ZIM hang", begin: onZIM((*proxy).mute)},
 		{name: "ZIM refuses connections", quick: true, begin: onZIM(func(p *proxy) error {
 			p.Stop()
 			return nil
 		})},
 		{name: "ZIM resets connections", begin: onZIM(func(p *proxy) error {
-			return p.add("reset_peer", map[string]any{"timeout": 50})
+			return p.reset(50 * time.Millisecond)
 		})},
 		{name: "ZIM cuts before the call", begin: inject(zimsim.Fault{Kind: zimsim.FaultCutBefore})},
 		{name: "ZIM cuts after the call", quick: true, begin: inject(zimsim.Fault{Kind: zimsim.FaultCutAfter})},
@@ -74,6 +74,9 @@ func zimRows() []row {
 		{name: "ZIM answers 100 MB", quick: true, begin: inject(zimsim.Fault{Kind: zimsim.FaultHuge})},
 		{name: "ZIM answers without end", begin: inject(zimsim.Fault{Kind: zimsim.FaultHuge, Size: -1})},
 		{name: "ZIM answers 500", begin: status(http.StatusInternalServerError)},
+		{name: "ZIM answers 500 after the call", begin: inject(zimsim.Fault{
+			Kind: zimsim.FaultHTTPStatus, HTTPStatus: http.StatusInternalServerError, CarryOut: true,
+		})},
 		{name: "ZIM answers 429", quick: true, begin: status(http.StatusTooManyRequests)},
 		{name: "ZIM redirects to another host", begin: inject(zimsim.Fault{
 			Kind: zimsim.FaultRedirect, Location: "https://elsewhere.example.com/",
@@ -84,7 +87,7 @@ func zimRows() []row {
 		{name: "certificate of an unknown issuer",
 			begin: showing(func(c *certificates) *tls.Certificate { return c.unknownIssuer })},
 		{name: "ZIM's clock is 11 min ahead", quick: true, begin: clock(off)},
-		{name: "the operator's clock is 11 min ahead", begin: clock(-off)}, // Only the difference counts.
+		{name: "ZIM's clock is 11 min behind", begin: clock(-off)},
 	}
 }
 
@@ -109,12 +112,18 @@ func kubernetesRows() []row {
 		}
 	}
 	return []row{
-		{name: "API server away for a minute", lasts: time.Minute, begin: func(_ context.Context, t *trial) error {
-			return t.everyReplica(func(r *replica) error {
-				r.kube.Stop()
-				return nil
-			})
-		}},
+		// The leader ends without its lease; a replica that starts gives up after half a minute.
+		{name: "API server away for a minute", lasts: time.Minute, restarts: 2,
+			begin: func(_ context.Context, t *trial) error {
+				return t.everyReplica(func(r *replica) error {
+					r.kube.Stop()
+					return nil
+				})
+			}},
+		{name: "API server swallows everything", lasts: 30 * time.Second, restarts: 2,
+			begin: func(_ context.Context, t *trial) error {
+				return t.everyReplica(func(r *replica) error { return r.kube.swallow() })
+			}},
 		{name: "API server is slow", begin: func(_ context.Context, t *trial) error {
 			return t.everyReplica(func(r *replica) error { return r.kube.delay(time.Second, time.Second/3) })
 		}},
@@ -125,7 +134,7 @@ func kubernetesRows() []row {
 			begin: refuse(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, false)},
 		{name: "writes are refused with 503",
 			begin: refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, false)},
-		{name: "everything is refused with 503", lasts: 20 * time.Second,
+		{name: "everything is refused with 503", lasts: 20 * time.Second, restarts: 1, // The leader, without its lease.
 			begin: refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, true)},
 		{name: "watches are cut every 2 s", quick: true, begin: cutWatches},
 		{name: "objects change under its hands", writes: true, begin: meddle},
@@ -136,7 +145,7 @@ func kubernetesRows() []row {
 func cutWatches(ctx context.Context, t *trial) error {
 	end := time.Now().Add(t.row.lasts)
 	go func() {
-		for time.Now().Before(end) && testbed.Sleep(ctx, 2*time.Second) == nil {
+		for testbed.Sleep(ctx, 2*time.Second) == nil && time.Now().Before(end) {
 			_ = t.everyReplica(func(r *replica) error { return r.kube.cut() })
 		}
 	}()
@@ -148,7 +157,7 @@ func meddle(ctx context.Context, t *trial) error {
 	end := time.Now().Add(t.row.lasts)
 	meddled := t.steady[len(t.steady)/2:]
 	go func() {
-		for i := 0; time.Now().Before(end) && testbed.Sleep(ctx, 100*time.Millisecond) == nil; i++ {
+		for i := 0; testbed.Sleep(ctx, 100*time.Millisecond) == nil && time.Now().Before(end); i++ {
 			object := meddled[i%len(meddled)].object.DeepCopy() // The trial goes on with its own.
 			patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil,
 				`{"metadata":{"finalizers":null,"annotations":{"meddled":"%d"}}}`, i))
@@ -178,36 +187,68 @@ func secretRows() []row {
 	}
 }
 
-// leaderRows are faults of the replica that leads.
+// leaderRows are faults of the replica that leads. It ends in each of them, and is started again.
 func leaderRows() []row {
 	const next = 20 * time.Second
 	return []row{
-		{name: "leader killed", quick: true, lasts: next, burst: true, judge: (*trial).judgeKill,
-			begin: func(_ context.Context, t *trial) error {
-				<-t.leader.signal(syscall.SIGKILL).Ended()
-				t.without = time.Now()
-				return nil
-			}},
-		{name: "leader stopped cleanly", quick: true, burst: true, judge: (*trial).judgeStop,
-			begin: func(_ context.Context, t *trial) error {
-				<-t.leader.signal(syscall.SIGTERM).Ended()
-				t.without = time.Now()
-				return nil
-			}},
-		{name: "leader paused beyond its lease", lasts: next, burst: true, judge: (*trial).judgePause,
-			begin: func(_ context.Context, t *trial) error {
-				t.leader.signal(syscall.SIGSTOP)
-				return nil
-			},
-			end: func(_ context.Context, t *trial) error {
-				t.leader.signal(syscall.SIGCONT)
-				return nil
-			}},
-		{name: "leader cut off from the API server", lasts: 25 * time.Second, burst: true, judge: (*trial).judgeKill,
-			begin: func(_ context.Context, t *trial) error {
+		{name: "leader killed", quick: true, lasts: next, burst: true, restarts: 1, judge: (*trial).judgeKill,
+			begin: endLeader(syscall.SIGKILL)},
+		{name: "leader stopped cleanly", quick: true, burst: true, restarts: 1, judge: (*trial).judgeStop,
+			begin: endLeader(syscall.SIGTERM)},
+		{name: "leader paused beyond its lease", quick: true, lasts: next, burst: true, restarts: 1,
+			judge: (*trial).judgeSuccession, begin: pauseLeader, end: wakeLeader},
+		// What is started in its place meanwhile ends too, unless it has half a minute.
+		{name: "leader cut off from the API server", lasts: 25 * time.Second, burst: true, restarts: 2,
+			judge: (*trial).judgeSuccession, begin: func(_ context.Context, t *trial) error {
 				t.leader.kube.Stop()
 				return nil
 			}},
+		{name: "API server swallows all that the leader sends", lasts: 25 * time.Second, burst: true, restarts: 2,
+			judge: (*trial).judgeSuccession, begin: func(_ context.Context, t *trial) error {
+				return t.leader.kube.swallow()
+			}},
+		{name: "lease deleted", restarts: 1, judge: (*trial).judgeLease, begin: func(ctx context.Context, t *trial) error {
+			lease := &coordinationv1.Lease{}
+			lease.Namespace, lease.Name = operatorNamespace, leaseName
+			return t.kube.Delete(ctx, lease)
+		}},
+	}
+}
+
+// leaseName is that of the lease by which replicas elect the leader.
+const leaseName = "zim-operator.zim.zego.im"
+
+func endLeader(signal syscall.Signal) func(context.Context, *trial) error {
+	return func(_ context.Context, t *trial) error {
+		<-t.leader.signal(signal).Ended()
+		t.without = time.Now()
+		return nil
+	}
+}
+
+// pauseLeader pauses it while answers to many calls are on their way, which it finds when it wakes.
+func pauseLeader(ctx context.Context, t *trial) error {
+	if err := t.leader.zim.delay(time.Second, 0); err != nil {
+		return err
+	}
+	if err := testbed.Sleep(ctx, time.Second); err != nil {
+		return err
+	}
+	t.began = time.Now()
+	t.leader.signal(syscall.SIGSTOP)
+	return nil
+}
+
+// wakeLeader gives it the time to do what it should not.
+func wakeLeader(ctx context.Context, t *trial) error {
+	const patience = 10 * time.Second
+	select {
+	case <-t.leader.signal(syscall.SIGCONT).Ended():
+		return nil
+	case <-time.After(patience):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -242,18 +283,34 @@ func (t *trial) judgeStop() (seen string, broken []string) {
 	return t.judgeFailover(limit)
 }
 
-// judgePause looks what the old leader did when it woke.
-func (t *trial) judgePause() (seen string, broken []string) {
+// judgeSuccession looks whether the old leader did anything once the next one worked.
+func (t *trial) judgeSuccession() (seen string, broken []string) {
 	seen, broken = t.judgeKill()
-	late, byRoom := t.callsOf(t.leader, false).After(t.ended), map[string]int{}
-	for i := range late {
-		byRoom[late[i].RoomID]++
-		if byRoom[late[i].RoomID] > 1 {
-			broken = append(broken, "the old leader called twice for "+late[i].RoomID)
-		}
-		if late[i].Action == testbed.DestroyRoom || late[i].Action == testbed.ModifyRoomAttribute {
-			broken = append(broken, "the old leader sent "+late[i].Action)
-		}
+	if next := t.callsOf(t.leader, true).After(t.began); len(next) > 0 {
+		broken = append(broken, t.judgeOld(next[0].Time)...)
 	}
-	return fmt.Sprintf("%s, the old one sent %d calls when it woke", seen, len(late)), broken
+	return seen, broken
+}
+
+// judgeLease is judgeSuccession for a lease that anybody may have now, the old leader too. If another replica has it,
+// the old leader learns that at its next renewal.
+func (t *trial) judgeLease() (seen string, broken []string) {
+	const learns = 3 * time.Second
+	next := t.callsOf(t.leader, true).After(t.began)
+	if len(next) == 0 {
+		return "the leader took it again", nil
+	}
+	return "another replica took it", t.judgeOld(next[0].Time.Add(learns))
+}
+
+// judgeOld finds calls and writes of the old leader after a moment.
+func (t *trial) judgeOld(moment time.Time) (broken []string) {
+	if late := t.callsOf(t.leader, false).After(moment); len(late) > 0 {
+		broken = append(broken, fmt.Sprintf("the old leader sent %d calls, first %s for %s %s after the next one", len(late),
+			late[0].Action, late[0].RoomID, seconds(late[0].Time.Sub(moment))))
+	}
+	if late := t.leader.front.lastAttempt(); late.After(moment) {
+		broken = append(broken, fmt.Sprintf("the old leader wrote %s after the next one", seconds(late.Sub(moment))))
+	}
+	return broken
 }

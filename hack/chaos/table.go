@@ -67,13 +67,32 @@ func (r *result) verdict() string {
 	return fmt.Sprintf("%d BROKEN", len(r.broken))
 }
 
+// unmeasured stands for what a row does not measure.
+const unmeasured = "-"
+
+func counted(count int) string {
+	if count < 0 {
+		return unmeasured
+	}
+	return strconv.Itoa(count)
+}
+
+func measured(ratio float64) string {
+	if ratio == 0 {
+		return unmeasured
+	}
+	return fmt.Sprintf("%.2f", ratio)
+}
+
 // writeTable writes what became of the rows.
 func writeTable(out io.Writer, results []*result) error {
-	rows := [][]string{{"fault", "converged", "calls/s", "writes", "memory", "promises", "observed"}}
+	rows := [][]string{{
+		"fault", "converged", "calls/s", "writes", "tried", "memory", "since row 1", "promises", "observed",
+	}}
 	for _, r := range results {
 		rows = append(rows, []string{
-			r.row, seconds(r.converged), strconv.Itoa(r.rate), strconv.Itoa(r.writes), fmt.Sprintf("%.2f", r.growth),
-			r.verdict(), r.seen,
+			r.row, seconds(r.converged), strconv.Itoa(r.rate), counted(r.writes), counted(r.attempts), measured(r.growth),
+			measured(r.size), r.verdict(), r.seen,
 		})
 	}
 	widths := make([]int, len(rows[0]))

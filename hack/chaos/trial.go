@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -32,6 +33,8 @@ type row struct {
 	burst bool
 	// writes: what is written changes so often that more writes are needed. lives: no process lives on.
 	writes, lives bool
+	// restarts is how many ends of processes the fault excuses.
+	restarts int
 	// judge looks for what only this fault can break, and says what was seen.
 	judge func(t *trial) (seen string, broken []string)
 	// run is for a row that goes quite another way.
@@ -41,18 +44,18 @@ type row struct {
 // trial is one row under way.
 type trial struct {
 	*world
-	row            row
-	steady, fresh  []*room
-	began, ended   time.Time // Of the fault.
-	without        time.Time // When the leader's process was gone; zero if the fault is another one.
-	converged      time.Time
-	calls          testbed.Journal // Of the operator, from the beginning of the fault to the end.
-	writes         map[string]int  // While the fault lasted.
-	refused        int
-	vitals         *vitals
-	leader         *replica         // At the beginning.
-	leaderProcess  *testbed.Process // As above.
-	leaderRestarts int
+	row           row
+	steady, fresh []*room
+	began, ended  time.Time       // Of the fault.
+	without       time.Time       // When the leader's process was gone; zero if the fault is another one.
+	calls         testbed.Journal // Of the operator, from the beginning of the fault to the end.
+	writes        map[string]int  // While the fault lasted.
+	attempts      map[string]int
+	refused       int
+	vitals        *vitals
+	leader        *replica // At the beginning.
+	restarts      int
+	panics        []string
 }
 
 // rooms are all of the trial.
@@ -89,7 +92,6 @@ func (w *world) try(ctx context.Context, r row) (*result, error) {
 		return nil, err
 	}
 	took, failed := w.converge(ctx, t.rooms(), convergeLimit)
-	t.converged = time.Now()
 	if err := t.collect(ctx); err != nil {
 		return nil, err
 	}
@@ -108,7 +110,6 @@ func (t *trial) prepare(ctx context.Context) (err error) {
 	if t.leader, err = t.world.leader(ctx); err != nil {
 		return err
 	}
-	t.leaderProcess, _ = t.leader.running()
 	if err := t.create(ctx, t.steady...); err != nil {
 		return err
 	}
@@ -117,7 +118,6 @@ func (t *trial) prepare(ctx context.Context) (err error) {
 	}
 	for _, r := range t.replicas {
 		r.front.forget()
-		r.forgive()
 	}
 	return t.simulator.Forget(ctx)
 }
@@ -184,12 +184,13 @@ func (t *trial) changes() []func(context.Context) error {
 }
 
 func (t *trial) countWrites() {
-	t.writes = map[string]int{}
+	t.writes, t.attempts = map[string]int{}, map[string]int{}
 	for _, r := range t.replicas {
-		writes, refused := r.front.counts()
+		writes, attempts, refused := r.front.counts()
 		t.refused += refused
-		for name, count := range writes {
-			t.writes[name] += count
+		for name, count := range attempts {
+			t.writes[name] += writes[name]
+			t.attempts[name] += count
 		}
 	}
 }
@@ -198,10 +199,18 @@ func (t *trial) countWrites() {
 func (t *trial) collect(ctx context.Context) error {
 	calls, err := t.simulator.Calls(ctx, testbed.AppID)
 	t.calls = calls.By(testbed.OperatorAgent)
+	return errors.Join(err, t.collectEnds())
+}
+
+// collectEnds counts the ends of processes, and finds panics.
+func (t *trial) collectEnds() error {
+	var errs []error
 	for _, r := range t.replicas {
-		t.leaderRestarts += r.forgive()
+		t.restarts += r.forgive()
+		panics, err := r.panics()
+		t.panics, errs = append(t.panics, panics...), append(errs, err)
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 func shuffle[T any](list []T) {

@@ -44,6 +44,8 @@ type world struct {
 	trusted      string // File of the authority.
 	replicas     []*replica
 	results      []*result
+	firstSize    int  // Of the biggest replica in the first row, in KB.
+	codeApps     bool // There are accounts for the codes.
 }
 
 func (*world) say(format string, args ...any) {
