@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,13 +14,14 @@ import (
 	"unicode/utf8"
 )
 
-// runRows runs all rows that are wanted, and shows what became of them. It fails if a promise was broken.
+// runRows runs all rows that are wanted, and shows what became of them, also of those before an interruption. It fails
+// if a promise was broken.
 func (w *world) runRows(ctx context.Context) error {
 	began := time.Now()
 	if err := w.build(ctx); err != nil {
 		return fmt.Errorf("building the world: %w", err)
 	}
-	broken := 0
+	broken, failed := 0, error(nil)
 	for _, r := range w.wanted(allRows()) {
 		w.say("%s", r.name)
 		run := r.run
@@ -28,7 +30,8 @@ func (w *world) runRows(ctx context.Context) error {
 		}
 		result, err := run(w, ctx, r)
 		if err != nil {
-			return fmt.Errorf("row %q: %w", r.name, err)
+			failed = fmt.Errorf("row %q: %w", r.name, err)
+			break
 		}
 		w.results = append(w.results, result)
 		w.say("  %s; converged after %s; %s", result.seen, seconds(result.converged), result.verdict())
@@ -37,7 +40,15 @@ func (w *world) runRows(ctx context.Context) error {
 			w.say("  BROKEN: %s", line)
 		}
 	}
-	version, err := exec.CommandContext(ctx, w.manager, "--version").Output() //nolint:gosec // Ours.
+	if broken > 0 {
+		failed = errors.Join(failed, fmt.Errorf("%d promises were broken", broken))
+	}
+	return errors.Join(failed, w.report(time.Since(began)))
+}
+
+// report writes the table, and under what circumstances it came about.
+func (w *world) report(took time.Duration) error {
+	version, err := exec.Command(w.manager, "--version").Output() //nolint:gosec,noctx // Ours, and quick.
 	if err != nil {
 		return fmt.Errorf("asking for the version: %w", err)
 	}
@@ -46,16 +57,10 @@ func (w *world) runRows(ctx context.Context) error {
 		kind = ", quick"
 	}
 	if _, err := fmt.Fprintf(os.Stdout, "%s; %d cores, %s/%s; %s%s\n\n", strings.TrimSpace(string(version)),
-		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, time.Since(began).Round(time.Second), kind); err != nil {
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, took.Round(time.Second), kind); err != nil {
 		return err
 	}
-	if err := writeTable(os.Stdout, w.results); err != nil {
-		return err
-	}
-	if broken > 0 {
-		return fmt.Errorf("%d promises were broken", broken)
-	}
-	return nil
+	return writeTable(os.Stdout, w.results)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
