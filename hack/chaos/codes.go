@@ -66,6 +66,9 @@ func codeRows() []row {
 // firstCodeApp is the first of the accounts that get one code each.
 const firstCodeApp = 2000000000
 
+// codesLimit leaves time for what ZIM refused twice and may accept later: that is tried after a minute, then after two.
+const codesLimit = 5 * time.Minute
+
 func codeApp(code int) string { return fmt.Sprintf("code-%d", code) }
 
 // tryCodes creates the accounts, and in each of them rooms to edit, to rename and to delete.
@@ -92,7 +95,7 @@ func (w *world) tryCodes(ctx context.Context, r row, share float64) (*result, er
 	if err := t.answerCodes(ctx, all, share); err != nil {
 		return nil, err
 	}
-	took, failed := t.converge(ctx, t.rooms(), convergeLimit)
+	took, failed := t.converge(ctx, t.rooms(), codesLimit)
 	result, err := t.judgeCodes(ctx, all, took, failed)
 	if err != nil {
 		return nil, err
