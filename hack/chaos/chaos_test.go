@@ -106,11 +106,11 @@ func TestWritten(t *testing.T) {
 		changing         bool
 		broken           bool
 	}{
-		"as many as may be":           {2, 12, false, false},
+		"as many as may be":           {2, 16, false, false},
 		"more writes":                 {3, 3, false, true},
 		"more writes of what changes": {3, 3, true, false},
-		"more attempts":               {0, 13, false, true},
-		"more attempts, what changes": {0, 13, true, true},
+		"more attempts":               {0, 17, false, true},
+		"more attempts, what changes": {0, 17, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tried := &trial{

@@ -66,6 +66,8 @@ func codeRows() []row {
 // firstCodeApp is the first of the accounts that get one code each.
 const firstCodeApp = 2000000000
 
+const noSuchRoom = 660300001
+
 // codesLimit leaves time for what ZIM refused twice and may accept later: that is tried after a minute, then after two.
 const codesLimit = 5 * time.Minute
 
@@ -84,6 +86,7 @@ func (w *world) tryCodes(ctx context.Context, r row, share float64) (*result, er
 			room.appID = firstCodeApp + uint32(i)
 			room.object.Spec.AppRef = &zimv1alpha1.AppReference{Name: codeApp(code)}
 		}
+		rooms[2].mayStay = code == noSuchRoom // It is deleted, and ZIM says that it is gone.
 		t.steady, t.fresh = append(t.steady, rooms[:3]...), append(t.fresh, rooms[3])
 	}
 	if err := t.prepare(ctx); err != nil {

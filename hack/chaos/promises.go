@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -103,10 +104,12 @@ func (t *trial) written() []string {
 	return lines
 }
 
-// mostAttempts bounds how often a room is tried to be written while a fault lasts: once a pass over a room has failed,
-// the next is a second later at least, and so does client-go repeat what is refused with 429 or 503 and Retry-After: 1.
+// mostAttempts bounds how often a room is tried to be written while a fault lasts. Passes that fail at the API server
+// are repeated after 100 ms and then twice as long each time; what is refused with 429 or 503, client-go repeats each
+// second that these ask for.
 func mostAttempts(lasted time.Duration) int {
-	return mostWrites + int(lasted.Seconds())
+	passes := 2 + int(math.Log2(1+lasted.Seconds()/0.1))
+	return max(mostWrites*passes, mostWrites+int(lasted.Seconds()))
 }
 
 // most is the highest of counts; -1 if nothing was counted.
