@@ -11,7 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // runRows runs all rows that are wanted, and shows what became of them, also of those before an interruption. It fails
@@ -100,20 +101,5 @@ func writeTable(out io.Writer, results []*result) error {
 			measured(r.size), r.verdict(), r.seen,
 		})
 	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-		}
-		if _, err := fmt.Fprintln(out, strings.TrimRight(line.String(), " ")); err != nil {
-			return fmt.Errorf("writing the table: %w", err)
-		}
-	}
-	return nil
+	return testbed.WriteTable(out, rows)
 }
