@@ -9,7 +9,7 @@ import (
 
 const (
 	// eventsPerSecond is as many as somebody may read. Each event is a write to Kubernetes, as large as those that matter.
-	eventsPerSecond = 5
+	eventsPerSecond = 1
 	// eventBurst is how many may come at once: those of all that people apply together, in most cases.
 	eventBurst = 100
 )

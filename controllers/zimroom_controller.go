@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -283,13 +281,12 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	// it is.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	before, after := &zimv1alpha1.ZimRoom{Status: p.base.Status}, &zimv1alpha1.ZimRoom{Status: p.room.Status}
+	patch := statusPatch{before: p.base.Status, after: p.room.Status}
 	if p.base.Status.Room == nil && p.room.Status.Room != nil {
-		// Another ZimRoom may have handed its room over meanwhile.
-		after.ResourceVersion = p.base.ResourceVersion
+		patch.lock = p.base.ResourceVersion // Another ZimRoom may have handed its room over meanwhile.
 	}
 	written := p.room.DeepCopy()
-	err := r.Status().Patch(ctx, written, difference{before, after})
+	err := r.Status().Patch(ctx, written, patch)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -298,18 +295,6 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	}
 	r.remember(ctx, p, written)
 	return nil
-}
-
-// difference is a merge patch of what differs between two ZimRooms that hold nothing else. To compare whole ones, as
-// client.MergeFrom does, would cost more than all the rest of a pass. A resourceVersion in the second one is a lock.
-type difference struct{ before, after *zimv1alpha1.ZimRoom }
-
-// Type implements client.Patch.
-func (difference) Type() types.PatchType { return types.MergePatchType }
-
-// Data implements client.Patch.
-func (d difference) Data(client.Object) ([]byte, error) {
-	return client.MergeFrom(d.before).Data(d.after)
 }
 
 // remember keeps what was written, unless the cache has it already.
@@ -341,16 +326,14 @@ func (r *ZimRoomReconciler) ensureFinalizer(ctx context.Context, p *pass) error 
 // writeFinalizer patches with an optimistic lock: a merge patch replaces the list, and others may have put theirs in
 // it.
 func (r *ZimRoomReconciler) writeFinalizer(ctx context.Context, p *pass, wanted bool) error {
-	before, after := &zimv1alpha1.ZimRoom{}, &zimv1alpha1.ZimRoom{}
-	before.Finalizers, after.Finalizers = p.base.Finalizers, slices.Clone(p.base.Finalizers)
-	if wanted {
-		controllerutil.AddFinalizer(after, zimv1alpha1.Finalizer)
-	} else {
-		controllerutil.RemoveFinalizer(after, zimv1alpha1.Finalizer)
-	}
-	after.ResourceVersion = p.base.ResourceVersion
 	changed := p.base.DeepCopy()
-	if err := r.Patch(ctx, changed, difference{before, after}); err != nil {
+	if wanted {
+		controllerutil.AddFinalizer(changed, zimv1alpha1.Finalizer)
+	} else {
+		controllerutil.RemoveFinalizer(changed, zimv1alpha1.Finalizer)
+	}
+	patch := finalizerPatch{finalizers: changed.Finalizers, lock: p.base.ResourceVersion}
+	if err := r.Patch(ctx, changed, patch); err != nil {
 		return fmt.Errorf("writing the finalizer: %w", err)
 	}
 	r.remember(ctx, p, changed)

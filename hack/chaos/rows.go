@@ -279,8 +279,9 @@ func (t *trial) judgeKill() (seen string, broken []string) {
 	return t.judgeFailover(limit)
 }
 
+// judgeStop allows for the longest that a standby waits before it looks at the lease again (client-go: 2 to 4.4 s).
 func (t *trial) judgeStop() (seen string, broken []string) {
-	const limit = 3 * time.Second
+	const limit = 5 * time.Second
 	return t.judgeFailover(limit)
 }
 

@@ -1,0 +1,54 @@
+package controllers
+
+import (
+	"encoding/json"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
+)
+
+// The patches of a ZimRoom are made of the part that they change. To compare whole objects, as client.MergeFrom does,
+// would cost more than all the rest of a pass.
+
+// finalizerPatch is a merge patch that replaces the finalizers of an object that still has the version that it names.
+type finalizerPatch struct {
+	finalizers []string
+	lock       string
+}
+
+// Type implements client.Patch.
+func (finalizerPatch) Type() types.PatchType { return types.MergePatchType }
+
+// Data implements client.Patch.
+func (f finalizerPatch) Data(client.Object) ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"metadata": map[string]any{"finalizers": f.finalizers, "resourceVersion": f.lock},
+	})
+}
+
+// statusPatch is a merge patch of what differs between two statuses of a ZimRoom. With a lock the ZimRoom must still
+// have the version that it names.
+type statusPatch struct {
+	before, after zimv1alpha1.ZimRoomStatus
+	lock          string
+}
+
+// Type implements client.Patch.
+func (statusPatch) Type() types.PatchType { return types.MergePatchType }
+
+// Data implements client.Patch. A first status, as those that are written in floods mostly are, is written whole.
+func (s statusPatch) Data(client.Object) ([]byte, error) {
+	if equality.Semantic.DeepEqual(s.before, zimv1alpha1.ZimRoomStatus{}) {
+		patch := map[string]any{"status": s.after}
+		if s.lock != "" {
+			patch["metadata"] = map[string]any{"resourceVersion": s.lock}
+		}
+		return json.Marshal(patch)
+	}
+	after := &zimv1alpha1.ZimRoom{Status: s.after}
+	after.ResourceVersion = s.lock
+	return client.MergeFrom(&zimv1alpha1.ZimRoom{Status: s.before}).Data(after)
+}
