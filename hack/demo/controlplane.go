@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // Files in the demo's directory.
@@ -58,7 +60,7 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 	const attempts = 3 // Somebody else may take the port between our look for a free one and the API server's start.
 	for range attempts {
 		var address string
-		if address, err = freeAddress(ctx); err != nil {
+		if address, err = testbed.FreeAddress(ctx); err != nil {
 			return err
 		}
 		d.server = "https://" + address
@@ -76,14 +78,14 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 
 // startEtcd returns when etcd listens.
 func (d *demo) startEtcd(ctx context.Context) error {
-	etcd, err := d.running.start(ctx, d.dir, "etcd", nil, d.files.etcd,
+	etcd, err := d.start(ctx, "etcd", nil, d.files.etcd,
 		"--name=demo", "--data-dir=etcd", "--unsafe-no-fsync",
 		"--listen-client-urls=unix://"+etcdSocket, "--listen-peer-urls=unix://etcd-peer.sock",
 		"--advertise-client-urls=http://127.0.0.1:2379") // Demanded, and asked by nobody.
 	if err != nil {
 		return err
 	}
-	return d.running.await(ctx, etcd, controlPlaneLimit, func(context.Context) bool {
+	return d.awaitReady(ctx, etcd, controlPlaneLimit, func(context.Context) bool {
 		_, err := os.Stat(filepath.Join(d.dir, etcdSocket))
 		return err == nil
 	})
@@ -95,7 +97,7 @@ func (d *demo) startAPIServer(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("address of the API server: %w", err)
 	}
-	apiServer, err := d.running.start(ctx, d.dir, "kube-apiserver", nil, d.files.apiServer,
+	apiServer, err := d.start(ctx, "kube-apiserver", nil, d.files.apiServer,
 		"--etcd-servers=unix://"+etcdSocket,
 		"--bind-address="+host, "--secure-port="+port, "--cert-dir="+certificates,
 		"--advertise-address="+host, "--endpoint-reconciler-type=none", // Also without a network.
@@ -107,7 +109,7 @@ func (d *demo) startAPIServer(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	return d.running.await(ctx, apiServer, controlPlaneLimit, func(ctx context.Context) bool {
+	return d.awaitReady(ctx, apiServer, controlPlaneLimit, func(ctx context.Context) bool {
 		_, err := d.kubectl.quietly(ctx, "get", "--raw=/readyz")
 		if err == nil {
 			_, err = d.kubectl.quietly(ctx, "get", "namespace", "default")
@@ -118,18 +120,8 @@ func (d *demo) startAPIServer(ctx context.Context, address string) error {
 
 // isAddressTaken tells whether the API server ended because its address belongs to somebody else.
 func isAddressTaken(err error) bool {
-	failed, ok := errors.AsType[*processError](err)
-	return ok && strings.Contains(tail(failed.process.logFile, 5), "address already in use")
-}
-
-// freeAddress finds an address on the loopback interface that is free at this moment.
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("looking for a free port: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
+	failed, ok := errors.AsType[*testbed.ProcessError](err)
+	return ok && strings.Contains(testbed.Tail(failed.Process.LogFile), "address already in use")
 }
 
 // writeAccountKey writes the key for tokens of service accounts, without which the API server does not start.

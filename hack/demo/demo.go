@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // demo is one run.
@@ -16,21 +18,24 @@ type demo struct {
 	*teller
 	files     *files
 	dir       string // for logs and data of the processes
-	running   *processes
+	running   *testbed.Processes
+	failed    context.CancelCauseFunc // ends the demo when a process ends that is to stay
 	kubectl   *kubectl
 	simulator *simulator
 	server    string // URL of the API server
-	manager   *process
+	manager   *testbed.Process
 	observed  *observation // nil unless the alerts are told
 }
 
-func newDemo(out io.Writer, files *files, running *processes) (*demo, error) {
+func newDemo(out io.Writer, files *files, running *testbed.Processes, failed context.CancelCauseFunc) (*demo, error) {
 	dir, err := os.MkdirTemp("", "zim-operator-demo-")
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for logs: %w", err)
 	}
 	t := &teller{out: out}
-	return &demo{teller: t, files: files, dir: dir, running: running, kubectl: newKubectl(t, files, dir)}, nil
+	return &demo{
+		teller: t, files: files, dir: dir, running: running, failed: failed, kubectl: newKubectl(t, files, dir),
+	}, nil
 }
 
 // story is what is told.
@@ -65,24 +70,39 @@ func (d *demo) tell(ctx context.Context, told story) error {
 
 // stepError says where it happened, and ends with the last lines of the log that is likeliest to tell why.
 func (d *demo) stepError(number int, name string, err error) error {
-	if isInterruption(err) {
+	if testbed.IsInterruption(err) {
 		return fmt.Errorf("ended in step %d (%s) by %w", number, name, err)
 	}
 	return d.withLog(fmt.Errorf("step %d (%s) failed: %w", number, name, err))
 }
 
-// withLog adds the last lines of the log of the process that failed, or else of the one that was started last.
+// withLog adds where the logs are, and the last lines of the one of the process that was started last, unless the error
+// has those of another one.
 func (d *demo) withLog(err error) error {
-	err = fmt.Errorf("%w; logs are in %s", err, d.dir)
-	p := d.running.last()
-	if failed, ok := errors.AsType[*processError](err); ok {
-		p = failed.process
+	last := d.running.Last()
+	if _, ok := errors.AsType[*testbed.ProcessError](err); !ok && last != nil {
+		err = fmt.Errorf("%w\nThe end of %s:\n%s", err, last.LogFile, indent(testbed.Tail(last.LogFile), "  "))
 	}
-	if p == nil {
-		return err
+	return fmt.Errorf("%w\nLogs are in %s", err, d.dir)
+}
+
+// start starts a process whose output goes to a log file in the demo's directory.
+func (d *demo) start(
+	ctx context.Context, name string, environment []string, path string, args ...string,
+) (*testbed.Process, error) {
+	c := testbed.Child{Name: name, Path: path, Args: args, Environment: environment}
+	return d.running.Start(ctx, d.dir, c, nil)
+}
+
+// awaitReady returns when a process is ready; from then on it is to stay.
+func (d *demo) awaitReady(
+	ctx context.Context, p *testbed.Process, limit time.Duration, ready func(context.Context) bool,
+) error {
+	err := p.AwaitReady(ctx, limit, ready)
+	if err == nil {
+		p.Stay(d.failed)
 	}
-	const lines = 8
-	return fmt.Errorf("%w\nThe end of %s:\n%s", err, p.logFile, indent(tail(p.logFile, lines), "  "))
+	return err
 }
 
 // stay keeps everything up until a signal comes, which is no failure then.
@@ -91,9 +111,9 @@ func (d *demo) stay(ctx context.Context) error {
 		"  export KUBECONFIG=%s\n  export PATH=%s:\"$PATH\"    # for kubectl\n\n"+
 		"The simulator's admin side: %s (try GET %s).",
 		shellQuote(filepath.Join(d.dir, kubeconfig)), shellQuote(d.files.assets),
-		d.simulator.admin, d.simulator.urlOf("/rooms", nil))
+		d.simulator.Admin, d.simulator.urlOf("/rooms", nil))
 	<-ctx.Done()
-	if err := context.Cause(ctx); !isInterruption(err) {
+	if err := context.Cause(ctx); !testbed.IsInterruption(err) {
 		return d.withLog(err)
 	}
 	return nil
@@ -103,7 +123,7 @@ func (d *demo) stay(ctx context.Context) error {
 func (d *demo) cleanUp(removeLogs bool) {
 	d.say("\nStopping everything...")
 	began := time.Now()
-	d.running.stop()
+	d.running.Stop()
 	if err := d.remove(removeLogs); err != nil {
 		d.say("Could not remove what was written: %v", err)
 	}
@@ -121,21 +141,4 @@ func (d *demo) remove(logsToo bool) error {
 		}
 	}
 	return err
-}
-
-// tail returns the last lines of a log, shortened to what one wants to read.
-func tail(file string, lines int) string {
-	const longest = 240
-	data, err := os.ReadFile(file) //nolint:gosec // A log of ours.
-	if err != nil {
-		return err.Error()
-	}
-	all := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-	all = all[max(0, len(all)-lines):]
-	for i, line := range all {
-		if len(line) > longest {
-			all[i] = strings.ToValidUTF8(line[:longest], "") + "..."
-		}
-	}
-	return strings.Join(all, "\n")
 }

@@ -1,40 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
-
-func TestParseAddresses(t *testing.T) {
-	for name, tc := range map[string]struct {
-		log        string
-		api, admin string
-		ok         bool
-	}{
-		"complete":   {"API   http://127.0.0.1:1\nAdmin http://127.0.0.1:2\n", "http://127.0.0.1:1", "http://127.0.0.1:2", true},
-		"with noise": {"hello\nAdmin http://b\nAPI http://a\n", "http://a", "http://b", true},
-		"half a line": {
-			log: "API   http://127.0.0.1:1\nAdmin http://127.0.0.1:20",
-			api: "http://127.0.0.1:1",
-		},
-		"empty": {},
-	} {
-		t.Run(name, func(t *testing.T) {
-			api, admin, ok := parseAddresses(tc.log)
-			if api != tc.api || admin != tc.admin || ok != tc.ok {
-				t.Errorf("got %q, %q, %t", api, admin, ok)
-			}
-		})
-	}
-}
 
 func TestShellQuote(t *testing.T) {
 	for word, want := range map[string]string{
@@ -59,40 +32,6 @@ func TestIndent(t *testing.T) {
 		if got := indent(text, "  "); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
-	}
-}
-
-func TestTail(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(file, []byte("a\nb\n"+strings.Repeat("c", 300)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := tail(file, 2), "b\n"+strings.Repeat("c", 240)+"..."; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestExitCode(t *testing.T) {
-	for want, err := range map[int]error{
-		1:   errors.New("failed"),
-		130: fmt.Errorf("step 1: %w", &interruption{signal: syscall.SIGINT}),
-		143: &interruption{signal: syscall.SIGTERM},
-	} {
-		if got := exitCode(err); got != want {
-			t.Errorf("%v: got %d, want %d", err, got, want)
-		}
-	}
-}
-
-func TestPollEndsWithTheCause(t *testing.T) {
-	never := func(context.Context) (bool, error) { return false, nil }
-	if err := poll(t.Context(), time.Millisecond, never); !errors.Is(err, errTooLate) {
-		t.Errorf("got %v when the time is over", err)
-	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(&interruption{signal: syscall.SIGINT})
-	if err := poll(ctx, time.Minute, never); !isInterruption(err) {
-		t.Errorf("got %v after a signal", err)
 	}
 }
 

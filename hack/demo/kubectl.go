@@ -10,7 +10,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
+
+// kubectlPause is between two runs of a command that is run until it says what is awaited.
+const kubectlPause = 50 * time.Millisecond
 
 // kubectlLimit is longer than any command that is used here takes.
 const kubectlLimit = 2 * time.Minute
@@ -56,7 +61,7 @@ func (k *kubectl) runAll(ctx context.Context, commands [][]string) error {
 func (k *kubectl) runUntil(ctx context.Context, text string, args ...string) error {
 	k.command("kubectl", args...)
 	var output string
-	err := poll(ctx, waitLimit, func(ctx context.Context) (bool, error) {
+	err := testbed.Poll(ctx, waitLimit, kubectlPause, func(ctx context.Context) (bool, error) {
 		var err error
 		output, err = k.quietly(ctx, args...)
 		return strings.Contains(output, text), err
@@ -70,13 +75,13 @@ func (k *kubectl) runUntil(ctx context.Context, text string, args ...string) err
 
 // quietly runs a command and returns what it says on stdout and stderr.
 func (k *kubectl) quietly(ctx context.Context, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, kubectlLimit, errTooLate)
+	ctx, cancel := context.WithTimeoutCause(ctx, kubectlLimit, testbed.ErrTooLate)
 	defer cancel()
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, k.path, args...) //nolint:gosec // The control plane's own kubectl.
 	cmd.Dir, cmd.Env = k.root, k.environment
 	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = processAttributes()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is the demo's.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {

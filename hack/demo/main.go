@@ -5,14 +5,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"golang.org/x/term"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 func main() {
@@ -22,7 +21,7 @@ func main() {
 	}
 	if err := run(os.Stdout, told, term.IsTerminal(int(os.Stdin.Fd()))); err != nil {
 		fmt.Fprintln(os.Stderr, "demo: "+err.Error())
-		os.Exit(exitCode(err))
+		os.Exit(testbed.ExitCode(err))
 	}
 }
 
@@ -31,66 +30,23 @@ func main() {
 func run(out io.Writer, told story, stay bool) (err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	running := newProcesses(cancel)
-	watchSignals(cancel, running.kill)
+	running := &testbed.Processes{}
+	testbed.WatchSignals(cancel, running.Kill)
 
 	files, err := findFiles(os.Executable, os.Getenv)
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)
 	}
-	d, err := newDemo(out, files, running)
+	d, err := newDemo(out, files, running, cancel)
 	if err != nil {
 		return err
 	}
 	ended := false
-	defer func() { d.cleanUp(ended && err == nil || isInterruption(err)) }()
+	defer func() { d.cleanUp(ended && err == nil || testbed.IsInterruption(err)) }()
 	err = d.tell(ctx, told)
 	if err == nil && stay {
 		err = d.stay(ctx)
 	}
 	ended = true // Not reached in a panic.
 	return err
-}
-
-// interruption is a signal that ended the demo.
-type interruption struct {
-	signal syscall.Signal
-}
-
-// Error implements error.
-func (i *interruption) Error() string {
-	return "signal: " + i.signal.String()
-}
-
-func isInterruption(err error) bool {
-	_, ok := errors.AsType[*interruption](err)
-	return ok
-}
-
-// exitCode is what a shell reports for a process that a signal ended, else 1.
-func exitCode(err error) int {
-	if interrupted, ok := errors.AsType[*interruption](err); ok {
-		return 128 + int(interrupted.signal)
-	}
-	return 1
-}
-
-// watchSignals cancels on the first signal and calls again on each further one. A reader of the output that goes
-// away counts as a signal too, once: everything that is written afterwards would raise it again.
-func watchSignals(cancel context.CancelCauseFunc, again func()) {
-	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGPIPE}
-	if !signal.Ignored(syscall.SIGHUP) { // It is with nohup.
-		watched = append(watched, syscall.SIGHUP)
-	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, watched...)
-	go func() {
-		first, _ := (<-signals).(syscall.Signal)
-		cancel(&interruption{signal: first})
-		for next := range signals {
-			if next != syscall.SIGPIPE {
-				again()
-			}
-		}
-	}()
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // What the alerts are provoked with.
@@ -81,13 +83,13 @@ var provocations = []provocation{
 	{
 		[]string{"ZIMAppNotReady"}, "the Secret gets a wrong value",
 		func(d *demo, ctx context.Context) error { return d.setSecret(ctx, strings.Repeat("f", 32)) },
-		func(d *demo, ctx context.Context) error { return d.setSecret(ctx, serverSecret) },
+		func(d *demo, ctx context.Context) error { return d.setSecret(ctx, testbed.ServerSecret) },
 	},
 	{
 		[]string{"ZIMOperatorDown"}, "the manager is stopped",
 		func(d *demo, _ context.Context) error {
 			d.say("  SIGTERM to the manager")
-			d.manager.end()
+			d.manager.Stop()
 			return nil
 		},
 		(*demo).startObserved,
@@ -140,7 +142,7 @@ func (d *demo) startObservation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.observed.address, err = freeAddress(ctx); err != nil {
+	if d.observed.address, err = testbed.FreeAddress(ctx); err != nil {
 		return err
 	}
 	return d.startObserved(ctx)
@@ -163,8 +165,8 @@ func (d *demo) startScraping(ctx context.Context) (err error) {
 
 // applyCrowd makes the rooms, and waits until no alert fires: while nobody was scraped one did.
 func (d *demo) applyCrowd(ctx context.Context) error {
-	unlimited := fmt.Sprintf(`{"appID":%d,"callsPerSecond":-1}`, appID)
-	if _, err := d.simulator.quietly(ctx, http.MethodPut, "/apps", nil, unlimited, nil); err != nil {
+	unlimited := fmt.Sprintf(`{"appID":%d,"callsPerSecond":-1}`, testbed.AppID)
+	if err := d.simulator.quietly(ctx, http.MethodPut, "/apps", nil, unlimited, nil); err != nil {
 		return err
 	}
 	overlay, err := d.writeOverlay()
@@ -210,7 +212,7 @@ func (d *demo) applyManifest(ctx context.Context, name, text string) error {
 func (d *demo) loseCrowd(ctx context.Context) error {
 	for i := range lost {
 		query := map[string]string{"id": "crowd-" + strconv.Itoa(i)}
-		if _, err := d.simulator.quietly(ctx, http.MethodDelete, "/rooms", query, "", nil); err != nil {
+		if err := d.simulator.quietly(ctx, http.MethodDelete, "/rooms", query, "", nil); err != nil {
 			return err
 		}
 	}
@@ -283,7 +285,7 @@ func (d *demo) awaitQuiet(ctx context.Context) error {
 func (d *demo) awaitAlerts(ctx context.Context, what string, wanted func(firing []string) bool) error {
 	const limit = 2 * time.Minute
 	var firing []string
-	err := poll(ctx, limit, func(ctx context.Context) (is bool, err error) {
+	err := testbed.Await(ctx, limit, func(ctx context.Context) (is bool, err error) {
 		firing, err = d.observed.prometheus.firing(ctx)
 		return err == nil && wanted(firing), err
 	})

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zim-operator/zim-operator/internal/testbed"
 )
 
 // ruleFile has the alerts, as the Prometheus operator reads them.
@@ -44,7 +46,7 @@ func (d *demo) startPrometheus(ctx context.Context, path, target string) (*prome
 	if err != nil {
 		return nil, fmt.Errorf("reading the alerts: %w", err)
 	}
-	address, err := freeAddress(ctx)
+	address, err := testbed.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ scrape_configs:
 	if err != nil {
 		return nil, err
 	}
-	p, err := d.running.start(ctx, d.dir, "prometheus", nil, path, "--config.file=prometheus.yaml",
+	p, err := d.start(ctx, "prometheus", nil, path, "--config.file=prometheus.yaml",
 		"--storage.tsdb.path=prometheus", "--web.listen-address="+address, "--log.level=warn")
 	if err != nil {
 		return nil, err
@@ -69,7 +71,7 @@ scrape_configs:
 	found := &prometheus{
 		url: "http://" + address, client: &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second},
 	}
-	return found, d.running.await(ctx, p, waitLimit, func(ctx context.Context) bool {
+	return found, d.awaitReady(ctx, p, waitLimit, func(ctx context.Context) bool {
 		return found.get(ctx, "/-/ready", nil) == nil
 	})
 }

@@ -52,7 +52,7 @@ func (d *demo) startServers(ctx context.Context) error {
 	if err := d.startSimulator(ctx); err != nil {
 		return err
 	}
-	d.say("The simulator listens: API %s, admin side %s.", d.simulator.api, d.simulator.admin)
+	d.say("The simulator listens: API %s, admin side %s.", d.simulator.API, d.simulator.Admin)
 	d.say("Starting etcd and kube-apiserver (usually 3 to 6 s)...")
 	if err := d.startControlPlane(ctx); err != nil {
 		return err
@@ -79,11 +79,11 @@ func (d *demo) startManager(ctx context.Context, arguments ...string) (err error
 	config := filepath.Join(d.dir, managerKubeconfig)
 	d.command("KUBECONFIG="+shellQuote(config)+" bin/manager", arguments...)
 	environment := []string{"KUBECONFIG=" + config}
-	d.manager, err = d.running.start(ctx, d.dir, "manager", environment, d.files.manager, arguments...)
+	d.manager, err = d.start(ctx, "manager", environment, d.files.manager, arguments...)
 	if err != nil {
 		return err
 	}
-	d.running.keep(d.manager)
+	d.manager.Stay(d.failed)
 	return nil
 }
 
@@ -153,7 +153,7 @@ patches:
 - target: {kind: ZimApp, name: default}
   patch: |
     - {op: add, path: /spec/endpoint, value: %q}
-`, d.simulator.api)
+`, d.simulator.API)
 	d.say("This overlay takes %s as they are, but for the address that is called: the simulator's.", samples)
 	d.show(text)
 	return overlay, d.write("overlay/kustomization.yaml", text)

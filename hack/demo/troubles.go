@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zim-operator/zim-operator/internal/testbed"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 // await polls the simulator until a room is as the condition wants it; a room that does not exist is nil.
 func (d *demo) await(ctx context.Context, what, roomID string, condition func(*zimsim.Room) bool) error {
-	err := poll(ctx, waitLimit, func(ctx context.Context) (bool, error) {
+	err := testbed.Await(ctx, waitLimit, func(ctx context.Context) (bool, error) {
 		room, exists, err := d.simulator.room(ctx, roomID)
 		if err != nil || !exists {
 			return err == nil && condition(nil), err
@@ -131,7 +132,7 @@ func (d *demo) meetLimit(ctx context.Context) error {
 
 // awaitCalls polls the simulator until so many calls for a room have come.
 func (d *demo) awaitCalls(ctx context.Context, roomID string, number int) error {
-	err := poll(ctx, waitLimit, func(ctx context.Context) (bool, error) {
+	err := testbed.Await(ctx, waitLimit, func(ctx context.Context) (bool, error) {
 		calls, err := d.simulator.calls(ctx, roomID)
 		return len(calls) >= number, err
 	})

@@ -45,13 +45,13 @@ type Child struct {
 
 // ProcessError is a failure of a process; its log tells more.
 type ProcessError struct {
-	process *Process
+	Process *Process
 	what    string
 }
 
 // Error implements error.
 func (e *ProcessError) Error() string {
-	return fmt.Sprintf("%s %s; the end of its log:\n%s", e.process.Name, e.what, Tail(e.process.LogFile))
+	return fmt.Sprintf("%s %s; the end of its log:\n%s", e.Process.Name, e.what, Tail(e.Process.LogFile))
 }
 
 // Processes are the children of a program.
@@ -60,8 +60,7 @@ type Processes struct {
 	list []*Process
 }
 
-// Start starts a process in dir, where its log goes too. When it ends without having been stopped, failed is
-// called, unless that is nil.
+// Start starts a process in dir, where its log goes too. Unless failed is nil, it is to Stay.
 func (ps *Processes) Start(ctx context.Context, dir string, c Child, failed context.CancelCauseFunc) (*Process, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
@@ -93,11 +92,45 @@ func (ps *Processes) Start(ctx context.Context, dir string, c Child, failed cont
 	go func() {
 		p.err = cmd.Wait()
 		close(p.ended)
-		if !p.stopped.Load() && failed != nil {
-			failed(&ProcessError{process: p, what: "ended by itself"})
+	}()
+	if failed != nil {
+		p.Stay(failed)
+	}
+	return p, nil
+}
+
+// Stay has failed called when the process ends without having been stopped.
+func (p *Process) Stay(failed context.CancelCauseFunc) {
+	go func() {
+		<-p.ended
+		if !p.stopped.Load() {
+			failed(&ProcessError{Process: p, what: "ended by itself: " + p.outcome()})
 		}
 	}()
-	return p, nil
+}
+
+// outcome says how a process ended.
+func (p *Process) outcome() string {
+	if p.err == nil {
+		return "exit status 0"
+	}
+	return p.err.Error()
+}
+
+// AwaitReady asks until the process is ready. It fails with a ProcessError if it ends before, or takes too long.
+func (p *Process) AwaitReady(ctx context.Context, limit time.Duration, ready func(context.Context) bool) error {
+	err := Await(ctx, limit, func(ctx context.Context) (bool, error) {
+		select {
+		case <-p.ended:
+			return false, &ProcessError{Process: p, what: "ended: " + p.outcome()}
+		default:
+			return ready(ctx), nil
+		}
+	})
+	if errors.Is(err, ErrTooLate) {
+		return &ProcessError{Process: p, what: "was not ready after " + limit.String()}
+	}
+	return err
 }
 
 // Ended is closed when the process is gone.
@@ -152,6 +185,16 @@ func (ps *Processes) Kill() {
 	}
 }
 
+// Last returns the process that was started last; nil if none was.
+func (ps *Processes) Last() *Process {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if len(ps.list) == 0 {
+		return nil
+	}
+	return ps.list[len(ps.list)-1]
+}
+
 // Signal reaches the process and what it may have started.
 func (p *Process) Signal(signal syscall.Signal) {
 	select {
@@ -161,15 +204,21 @@ func (p *Process) Signal(signal syscall.Signal) {
 	}
 }
 
-// Tail returns the last lines of a log.
+// Tail returns the last lines of a log, shortened to what one wants to read.
 func Tail(file string) string {
-	const lines = 8
+	const lines, longest = 8, 400
 	data, err := os.ReadFile(file) //nolint:gosec // A log of ours.
 	if err != nil {
 		return err.Error()
 	}
 	all := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	all = all[max(0, len(all)-lines):]
+	for i, line := range all {
+		if len(line) > longest {
+			all[i] = strings.ToValidUTF8(line[:longest], "") + "..."
+		}
+	}
+	return strings.Join(all, "\n")
 }
 
 // ErrTooLate is what Await returns when the time is over.

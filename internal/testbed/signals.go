@@ -18,6 +18,12 @@ func (i *interruption) Error() string {
 	return "ended by signal: " + i.signal.String()
 }
 
+// IsInterruption tells whether a signal ended the program.
+func IsInterruption(err error) bool {
+	_, ok := errors.AsType[*interruption](err)
+	return ok
+}
+
 // ExitCode is what a shell reports for a process that a signal ended, else 1.
 func ExitCode(err error) int {
 	if interrupted, ok := errors.AsType[*interruption](err); ok {
@@ -26,15 +32,22 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// WatchSignals cancels on the first signal and calls again on each further one.
+// WatchSignals cancels on the first signal and calls again on each further one. A reader of the output that goes away
+// counts as a signal too, once: everything that is written afterwards would raise it again.
 func WatchSignals(cancel context.CancelCauseFunc, again func()) {
+	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) { // It is with nohup.
+		watched = append(watched, syscall.SIGHUP)
+	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	signal.Notify(signals, watched...)
 	go func() {
 		first, _ := (<-signals).(syscall.Signal)
 		cancel(&interruption{signal: first})
-		for range signals {
-			again()
+		for next := range signals {
+			if next != syscall.SIGPIPE {
+				again()
+			}
 		}
 	}()
 }

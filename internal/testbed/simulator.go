@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,7 +27,7 @@ const (
 // Simulator is the running simulator of ZIM, seen from its admin side.
 type Simulator struct {
 	API    string
-	admin  string
+	Admin  string
 	client *http.Client
 }
 
@@ -56,14 +57,14 @@ func StartSimulator(ctx context.Context, start Starter, o SimulatorOptions) (*Si
 		return nil, err
 	}
 	s := &Simulator{client: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}}
-	return s, Await(ctx, limit, func(context.Context) (bool, error) {
+	return s, p.AwaitReady(ctx, limit, func(context.Context) bool {
 		log, err := os.ReadFile(p.LogFile)
 		if err != nil {
-			return false, err
+			return false
 		}
 		var ok bool
-		s.API, s.admin, ok = parseAddresses(string(log))
-		return ok, nil
+		s.API, s.Admin, ok = parseAddresses(string(log))
+		return ok
 	})
 }
 
@@ -81,6 +82,9 @@ func parseAddresses(log string) (api, admin string, ok bool) {
 	return api, admin, api != "" && admin != ""
 }
 
+// ErrNotFound is the error of Do if what was asked for does not exist.
+var ErrNotFound = errors.New("not found")
+
 // Do sends a request to the admin side.
 func (s *Simulator) Do(ctx context.Context, method, path string, query url.Values, body, result any) error {
 	var text []byte
@@ -90,7 +94,7 @@ func (s *Simulator) Do(ctx context.Context, method, path string, query url.Value
 			return fmt.Errorf("asking the simulator: %w", err)
 		}
 	}
-	address := s.admin + path + "?" + query.Encode()
+	address := s.Admin + path + "?" + query.Encode()
 	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(text))
 	if err != nil {
 		return fmt.Errorf("asking the simulator: %w", err)
@@ -104,6 +108,8 @@ func (s *Simulator) Do(ctx context.Context, method, path string, query url.Value
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading the simulator's answer: %w", err)
+	case response.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("%s %s: %w: %s", method, path, ErrNotFound, bytes.TrimSpace(answer))
 	case response.StatusCode != http.StatusOK:
 		return fmt.Errorf("%s %s: %s: %s", method, path, response.Status, bytes.TrimSpace(answer))
 	case result == nil:
@@ -139,14 +145,16 @@ func (s *Simulator) Register(ctx context.Context, id uint32) error {
 
 // Calls returns the calls of an account that came in, oldest first.
 func (s *Simulator) Calls(ctx context.Context, id uint32) (calls Journal, err error) {
-	return calls, s.Do(ctx, http.MethodGet, "/calls", OfApp(id), nil, &calls)
+	err = s.Do(ctx, http.MethodGet, "/calls", OfApp(id), nil, &calls)
+	return calls, err
 }
 
 // LatestCalls returns so many of the newest calls of an account, oldest first.
 func (s *Simulator) LatestCalls(ctx context.Context, id uint32, count int) (calls Journal, err error) {
 	query := OfApp(id)
 	query.Set("limit", strconv.Itoa(count))
-	return calls, s.Do(ctx, http.MethodGet, "/calls", query, nil, &calls)
+	err = s.Do(ctx, http.MethodGet, "/calls", query, nil, &calls)
+	return calls, err
 }
 
 // Forget empties the journal of calls.
@@ -156,7 +164,8 @@ func (s *Simulator) Forget(ctx context.Context) error {
 
 // Events returns what happened to the rooms of an account, oldest first.
 func (s *Simulator) Events(ctx context.Context, id uint32) (events []zimsim.Event, err error) {
-	return events, s.Do(ctx, http.MethodGet, "/events", OfApp(id), nil, &events)
+	err = s.Do(ctx, http.MethodGet, "/events", OfApp(id), nil, &events)
+	return events, err
 }
 
 // Destroy makes a room vanish.

@@ -1,7 +1,13 @@
 package testbed
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,6 +95,62 @@ func TestParseAddresses(t *testing.T) {
 	}
 	if _, _, ok := parseAddresses("API   http://127.0.0.1:1\nAdmin http://127"); ok {
 		t.Error("half a line is taken for an address")
+	}
+}
+
+func TestTail(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	text := "a\n" + strings.Repeat("b\n", 7) + strings.Repeat("c", 500) + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := Tail(file), strings.Repeat("b\n", 7)+strings.Repeat("c", 400)+"..."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for want, err := range map[int]error{
+		1:   errors.New("failed"),
+		130: fmt.Errorf("step 1: %w", &interruption{signal: syscall.SIGINT}),
+		143: &interruption{signal: syscall.SIGTERM},
+	} {
+		if got := ExitCode(err); got != want {
+			t.Errorf("%v: got %d, want %d", err, got, want)
+		}
+	}
+}
+
+func TestAwaitEndsWithTheCause(t *testing.T) {
+	never := func(context.Context) (bool, error) { return false, nil }
+	if err := Await(t.Context(), time.Millisecond, never); !errors.Is(err, ErrTooLate) {
+		t.Errorf("got %v when the time is over", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(&interruption{signal: syscall.SIGINT})
+	if err := Await(ctx, time.Minute, never); !IsInterruption(err) {
+		t.Errorf("got %v after a signal", err)
+	}
+}
+
+func TestProcessThatEnds(t *testing.T) {
+	never := func(context.Context) bool { return false }
+	var running Processes
+	defer running.Stop()
+	child := Child{Name: "child", Path: "/bin/sh", Args: []string{"-c", "echo broken; exit 3"}}
+	p, err := running.Start(t.Context(), t.TempDir(), child, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.AwaitReady(t.Context(), time.Minute, never)
+	if err == nil || !strings.HasPrefix(err.Error(), "child ended: exit status 3") ||
+		!strings.HasSuffix(err.Error(), "broken") {
+		t.Errorf("got %v before it was ready", err)
+	}
+	failed := make(chan error, 1)
+	p.Stay(func(cause error) { failed <- cause })
+	if err := <-failed; !strings.HasPrefix(err.Error(), "child ended by itself: exit status 3") {
+		t.Errorf("got %v from one that was to stay", err)
 	}
 }
 
