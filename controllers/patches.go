@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,6 +30,9 @@ func (f finalizerPatch) Data(client.Object) ([]byte, error) {
 	})
 }
 
+// unseenStatus is what the CRD gives to a ZimRoom that the operator has not seen.
+var unseenStatus = zimv1alpha1.ZimRoomStatus{ObservedGeneration: -1}
+
 // statusPatch is a merge patch of what differs between two statuses of a ZimRoom. With a lock the ZimRoom must still
 // have the version that it names.
 type statusPatch struct {
@@ -41,7 +45,7 @@ func (statusPatch) Type() types.PatchType { return types.MergePatchType }
 
 // Data implements client.Patch. A first status, as those that are written in floods mostly are, is written whole.
 func (s statusPatch) Data(client.Object) ([]byte, error) {
-	if equality.Semantic.DeepEqual(s.before, zimv1alpha1.ZimRoomStatus{}) {
+	if equality.Semantic.DeepEqual(s.before, unseenStatus) {
 		patch := map[string]any{"status": s.after}
 		if s.lock != "" {
 			patch["metadata"] = map[string]any{"resourceVersion": s.lock}
@@ -51,4 +55,13 @@ func (s statusPatch) Data(client.Object) ([]byte, error) {
 	after := &zimv1alpha1.ZimRoom{Status: s.after}
 	after.ResourceVersion = s.lock
 	return client.MergeFrom(&zimv1alpha1.ZimRoom{Status: s.before}).Data(after)
+}
+
+// answerTo is what the answer to a patch of a ZimRoom is read into: its metadata. The rest is known; to send and to read
+// it costs the API server and the operator more than anything else about a patch.
+func answerTo(room *zimv1alpha1.ZimRoom) *metav1.PartialObjectMetadata {
+	answer := &metav1.PartialObjectMetadata{}
+	answer.SetGroupVersionKind(zimv1alpha1.GroupVersion.WithKind("ZimRoom"))
+	answer.Namespace, answer.Name = room.Namespace, room.Name
+	return answer
 }

@@ -139,7 +139,7 @@ func notFound(name types.NamespacedName, foreign bool) *obstacle {
 // find reads a ZimApp from the cache. It fails with errUnseenApp if only the API server has it.
 func (r *appResolver) find(ctx context.Context, name types.NamespacedName) (*zimv1alpha1.ZimApp, error) {
 	object := &zimv1alpha1.ZimApp{}
-	err := r.reader.Get(ctx, name, object)
+	err := r.reader.Get(ctx, name, object, client.UnsafeDisableDeepCopy)
 	if !apierrors.IsNotFound(err) || len(r.watched) == 0 {
 		return object, err
 	}

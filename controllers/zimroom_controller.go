@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -285,16 +286,38 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	if p.base.Status.Room == nil && p.room.Status.Room != nil {
 		patch.lock = p.base.ResourceVersion // Another ZimRoom may have handed its room over meanwhile.
 	}
-	written := p.room.DeepCopy()
-	err := r.Status().Patch(ctx, written, patch)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if err != nil {
+	answer := answerTo(p.room)
+	if err := r.Status().Patch(ctx, answer, patch); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
 		return fmt.Errorf("writing status: %w", err)
+	}
+	written, err := r.afterStatusPatch(ctx, p, answer.ObjectMeta)
+	if err != nil {
+		return fmt.Errorf("reading the ZimRoom whose status was written: %w", err)
 	}
 	r.remember(ctx, p, written)
 	return nil
+}
+
+// afterStatusPatch returns the ZimRoom as it is with the status of the pass. The answer to the patch has only its
+// metadata; should these say that the manifest was edited meanwhile, the pass does not know it.
+func (r *ZimRoomReconciler) afterStatusPatch(
+	ctx context.Context, p *pass, answer metav1.ObjectMeta,
+) (*zimv1alpha1.ZimRoom, error) {
+	if answer.Generation == p.room.Generation {
+		written := p.room.DeepCopy()
+		written.ObjectMeta = answer
+		return written, nil
+	}
+	var live zimv1alpha1.ZimRoomList
+	named := client.MatchingFields{"metadata.name": p.request.Name}
+	err := r.liveReader.List(ctx, &live, client.InNamespace(p.request.Namespace), named)
+	if err != nil || len(live.Items) == 0 {
+		return nil, err
+	}
+	return &live.Items[0], nil
 }
 
 // remember keeps what was written, unless the cache has it already.
@@ -333,9 +356,11 @@ func (r *ZimRoomReconciler) writeFinalizer(ctx context.Context, p *pass, wanted 
 		controllerutil.RemoveFinalizer(changed, zimv1alpha1.Finalizer)
 	}
 	patch := finalizerPatch{finalizers: changed.Finalizers, lock: p.base.ResourceVersion}
-	if err := r.Patch(ctx, changed, patch); err != nil {
+	answer := answerTo(p.room)
+	if err := r.Patch(ctx, answer, patch); err != nil {
 		return fmt.Errorf("writing the finalizer: %w", err)
 	}
+	changed.ObjectMeta = answer.ObjectMeta // The rest is as it was: the lock says so.
 	r.remember(ctx, p, changed)
 	p.room.ObjectMeta, p.base = *changed.ObjectMeta.DeepCopy(), changed
 	return nil

@@ -51,7 +51,7 @@ func StartSimulator(ctx context.Context, start Starter, o SimulatorOptions) (*Si
 			"--calls-per-second=" + strconv.Itoa(o.CallsPerSecond),
 			"--latency=" + o.Latency.String(), "--jitter=" + o.Jitter.String(),
 		},
-		Environment: []string{"ZIMSIM_SERVER_SECRET=" + ServerSecret},
+		Environment: []string{"ZIMSIM_SERVER_SECRET=" + ServerSecret, "GOMAXPROCS=1"},
 	})
 	if err != nil {
 		return nil, err
