@@ -102,6 +102,22 @@ func (h *hiding) List(ctx context.Context, list client.ObjectList, options ...cl
 	return nil
 }
 
+// behind is a cache that has an older version of a ZimRoom.
+type behind struct {
+	client.Client
+	has *zimv1alpha1.ZimRoom
+}
+
+func (b *behind) Get(
+	ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption,
+) error {
+	if room, ok := object.(*zimv1alpha1.ZimRoom); ok && b.has != nil && key == client.ObjectKeyFromObject(b.has) {
+		b.has.DeepCopyInto(room)
+		return nil
+	}
+	return b.Client.Get(ctx, key, object, options...)
+}
+
 // indexer collects the extraction functions of indexes.
 type indexer map[string]client.IndexerFunc
 

@@ -106,11 +106,7 @@ func (p *pass) ensureExists(ctx context.Context, callZIM callFunc) (bool, error)
 	})
 	switch zim.ClassOf(err) {
 	case zim.ClassOK:
-		now := p.clock.Now()
-		p.created = &lostCreate{
-			request: request, time: now, seenAt: now, certain: true, replacement: p.memory.replacement,
-		}
-		p.recordCreated(request, response.AttributeSeq, p.created.time)
+		p.recordCreated(request, response.AttributeSeq, p.clock.Now())
 		return false, nil
 	case zim.ClassRoomExists:
 		return true, p.recordExists()
@@ -118,8 +114,7 @@ func (p *pass) ensureExists(ctx context.Context, callZIM callFunc) (bool, error)
 		return p.existsDespiteQuota(ctx, err)
 	default:
 		if isMaybeDone(err) {
-			now := p.clock.Now()
-			p.memory.lostCreate = &lostCreate{request: request, time: now, seenAt: now}
+			p.memory.lostCreate = &lostCreate{request: request, time: p.clock.Now()}
 		}
 		return false, err
 	}
@@ -162,29 +157,26 @@ func (p *pass) recordCreated(request zim.CreateRoomRequest, attributeSeq int, at
 	switch before, replaced := p.room.Status.Room, p.memory.replacement; {
 	case replaced != nil:
 		record.Recreations = replaced.recreations
-		p.replaced = true
+		p.news.replaced = true
 	case before != nil:
 		record.Recreations = before.Recreations + 1
-		p.recreated = true
-		p.destroyed = before.CreatedTime != nil && at.Sub(before.CreatedTime.Time) < before.DestroyDelay.Duration
+		p.news.recreated = true
+		p.news.destroyed = before.CreatedTime != nil && at.Sub(before.CreatedTime.Time) < before.DestroyDelay.Duration
 	}
 	p.room.Status.Room = record
-	p.missing = false
+	p.created, p.missing = true, false
 	p.memory.attributeSeq = attributeSeq
 	p.memory.lostCreate, p.memory.replacement = nil, nil
 }
 
-// recordExists writes down a room that was there before this call. It is ours all the same if this process created it
-// and status does not know. One that the operator itself has just destroyed is given some time to go.
+// recordExists writes down a room that was there before this call. It is ours all the same if a CreateRoom without an
+// answer explains it. One that the operator itself has just destroyed is given some time to go.
 func (p *pass) recordExists() error {
 	lost, replaced := p.memory.lostCreate, p.memory.replacement
-	if lost != nil && p.clock.Since(lost.seenAt) > lostCreateAge {
+	if lost != nil && p.clock.Since(lost.time) > lostCreateAge {
 		lost = nil
 	}
 	switch {
-	case lost != nil && lost.certain:
-		p.recordLost(lost)
-		return nil
 	case p.isReplacing() && replaced.returns < returnTries:
 		replaced.returns++
 		return errStillThere
@@ -202,14 +194,8 @@ func (p *pass) recordExists() error {
 
 // recordLost writes down a room that this operator created in an earlier pass.
 func (p *pass) recordLost(lost *lostCreate) {
-	if p.memory.replacement == nil {
-		p.memory.replacement = lost.replacement
-	}
 	p.recordCreated(lost.request, 0, lost.time)
 	p.room.Status.Room.Attributes = lostRecord(nil, attributeChange{set: lost.request.Attributes})
-	kept := *lost
-	kept.seenAt = p.clock.Now()
-	p.created = &kept // Should this not be written down either.
 }
 
 // recordForeign writes down that others created the live room. Its name and delay are taken to be those declared: ZIM
@@ -226,7 +212,7 @@ func (p *pass) recordForeign() {
 	if before := p.room.Status.Room; before != nil {
 		record.Recreations = before.Recreations
 	}
-	p.room.Status.Room = record
+	p.room.Status.Room, p.created = record, false
 }
 
 // noteSequence watches the count of attribute changes. It only grows in the life of a room: a lower one means that

@@ -74,12 +74,12 @@ var eventNotes = map[string]string{
 // emitEvents tells of what changed in a pass.
 func (r *ZimRoomReconciler) emitEvents(ctx context.Context, p *pass) {
 	log, id := ctrl.LoggerFrom(ctx), p.room.Spec.ID
-	if p.recreated {
-		r.observer.ObserveRecreation(p.app.account, p.destroyed)
-		log.Info("Created a missing room again", "roomID", id, "destroyedByOthers", p.destroyed)
+	if p.news.recreated {
+		r.observer.ObserveRecreation(p.memory.account, p.news.destroyed) // The pass that tells of it may have no ZimApp.
+		log.Info("Created a missing room again", "roomID", id, "destroyedByOthers", p.news.destroyed)
 		r.emit(p.room, corev1.EventTypeWarning, eventRoomRecreated, actionReconcile)
 	}
-	if p.replaced {
+	if p.news.replaced {
 		log.Info("Replaced the room", "roomID", id)
 		r.emit(p.room, corev1.EventTypeNormal, eventReplaced, actionReconcile)
 	}

@@ -48,6 +48,8 @@ type roomMemory struct {
 	destroyTried, gone bool
 	// lostCreate is a CreateRoom that may have been carried out although its answer got lost.
 	lostCreate *lostCreate
+	// unwritten is what CreateRoom made and status does not say, because it could not be written; nil if nothing.
+	unwritten *creation
 	// written is the object as the operator last wrote it, until the cache has caught up. Events of the cache drop it.
 	written atomic.Pointer[zimv1alpha1.ZimRoom]
 }
@@ -84,28 +86,37 @@ type replacement struct {
 	recreations int32
 }
 
-// lostCreate remembers what a CreateRoom made that status knows nothing of.
+// lostCreate is a CreateRoom that had no answer.
 type lostCreate struct {
 	request zim.CreateRoomRequest
 	time    time.Time
-	// seenAt is when ZIM last said something that it explains: at first the same.
-	seenAt time.Time
-	// certain: ZIM answered 0, and only the status could not be written. Otherwise the answer got lost.
-	certain bool
-	// replacement is what it was part of; nil if of none.
-	replacement *replacement
 }
 
-// unwritten notes that the status could not be written: the next pass is due soon, and must know what this one created.
-// It has to ask ZIM again, so it waits longer each time.
-func (m *roomMemory) unwritten(created *lostCreate, now time.Time) {
+// creation is a room that this operator's CreateRoom made, as status is to tell of it.
+type creation struct {
+	room   zimv1alpha1.RoomStatus
+	appRef *zimv1alpha1.ResolvedAppReference
+	news   news
+}
+
+// news are findings about a created room that deserve an event.
+type news struct {
+	// recreated: it was missing. destroyed: it was too young to have died of emptiness. replaced: the operator has
+	// destroyed the one before.
+	recreated, destroyed, replaced bool
+}
+
+// keepUnwritten notes that the status could not be written: the next pass is due soon, and must know what this one
+// created. It has to ask ZIM again, so it waits longer each time.
+func (m *roomMemory) keepUnwritten(p *pass, now time.Time) {
+	m.unwritten = nil
+	if p.created {
+		m.unwritten = &creation{room: *p.room.Status.Room.DeepCopy(), appRef: p.room.Status.AppRef, news: p.news}
+	}
 	m.unwrittenTimes++
 	m.tried, m.nextLook = attempt{}, now
 	if cool := now.Add(unwrittenBackoff.delay(m.unwrittenTimes)); cool.After(m.coolUntil) {
 		m.coolUntil = cool
-	}
-	if created != nil {
-		m.lostCreate = created
 	}
 }
 

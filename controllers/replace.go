@@ -111,7 +111,8 @@ func (p *pass) replace(ctx context.Context, turns *zim.Turns, until time.Time) (
 		return causeOfPending(err), nil
 	}
 	p.memory.replacement = &replacement{certain: true, recreations: p.room.Status.Room.Recreations}
-	p.room.Status.Room = nil // What was destroyed is confirmed no more: it is not to be destroyed again, or handed over.
+	// What was destroyed is confirmed no more: it is not to be destroyed again, or handed over.
+	p.room.Status.Room, p.created = nil, false
 	if err := turns.Wait(ctx); err != nil {
 		return nil, err
 	}

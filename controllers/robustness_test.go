@@ -110,6 +110,79 @@ var _ = Describe("A write to Kubernetes that fails", func() {
 		Expect(w.get(ctx, room).Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
 	})
 
+	Describe("after CreateRoom is made up for by what the operator remembers", func() {
+		away := func() error { return errors.New("the API server is away") }
+		created := func(ctx context.Context, room *zimv1alpha1.ZimRoom) {
+			GinkgoHelper()
+			got := w.get(ctx, room)
+			Expect(got).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+			Expect(got.Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+		}
+		destructions := func() []string {
+			return slices.DeleteFunc(w.calls(), func(action string) bool { return action != "DestroyRoom" })
+		}
+
+		It("when the next call has no answer", func(ctx context.Context) {
+			room := w.applied(ctx, withReplacePolicy(zimv1alpha1.ReplacePolicyAlways))
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
+			w.writeError = away
+			failedPass(ctx, room)
+			w.writeError = nil
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore, Action: "CreateRoom", Times: 1})
+			w.advance(2 * time.Second)
+			w.advance(w.pass(ctx, room).RequeueAfter)
+			w.pass(ctx, room)
+			created(ctx, room)
+			Expect(destructions()).To(HaveLen(1))
+		})
+
+		DescribeTable("however long ZIM is away then", func(ctx context.Context, rename bool) {
+			room := w.apply(ctx, withReplacePolicy(zimv1alpha1.ReplacePolicyAlways))
+			if rename {
+				w.pass(ctx, room)
+				w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Name = "Renamed" })
+			}
+			failNth(map[bool]int{true: 1, false: 2}[rename])
+			failedPass(ctx, room)
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore})
+			w.advance(2 * time.Second)
+			for range 5 {
+				w.advance(max(time.Minute, w.pass(ctx, room).RequeueAfter))
+			}
+			w.simulator.ClearFaults()
+			w.advance(w.pass(ctx, room).RequeueAfter)
+			w.pass(ctx, room)
+			created(ctx, room)
+			Expect(destructions()).To(HaveLen(map[bool]int{true: 1, false: 0}[rename]))
+		}, Entry("for a new room", false), Entry("for a renamed one", true))
+
+		It("when the ZimRoom is deleted before anything was written: the room goes too", func(ctx context.Context) {
+			room := w.apply(ctx)
+			failNth(2)
+			failedPass(ctx, room)
+			Expect(apiServer.Delete(ctx, room)).To(Succeed())
+			w.advance(2 * time.Second)
+			w.pass(ctx, room)
+			Expect(w.isGone(ctx, room)).To(BeTrue())
+			Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
+		})
+
+		It("when it is suspended before anything was written: the event of the re-creation comes all the same",
+			func(ctx context.Context) {
+				room := w.applied(ctx)
+				w.advance(w.pass(ctx, room).RequeueAfter)
+				Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+				w.eventReasons()
+				w.writeError = away
+				failedPass(ctx, room)
+				w.writeError = nil
+				w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+				w.pass(ctx, room)
+				Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(1))
+				Expect(w.eventReasons()).To(ContainElement("RoomRecreated"))
+			})
+	})
+
 	It("after a re-creation is made up for soon", func(ctx context.Context) {
 		room := w.applied(ctx)
 		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "more" })
@@ -135,6 +208,32 @@ var _ = Describe("A write to Kubernetes that fails", func() {
 		w.pass(ctx, room)
 		Expect(w.isGone(ctx, room)).To(BeTrue())
 		Expect(w.calls()).To(BeEmpty())
+	})
+})
+
+var _ = Describe("An edit that comes just before a status is written", func() {
+	It("is not missed, though the cache has it before it has the status", func(ctx context.Context) {
+		w := newWorld(ctx)
+		cache := &behind{Client: w.options.Client}
+		w.options.Client = cache
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		room := w.applied(ctx)
+		setTo := func(value string) {
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = value })
+		}
+		setTo("first")
+		w.writeError = func() error {
+			if cache.has == nil {
+				setTo("second")
+				cache.has = w.get(ctx, room)
+			}
+			return nil
+		}
+		w.pass(ctx, room)
+		Expect(w.simulator.Rooms(testAppID)[0].Attributes["k1"].Value).To(Equal("first"))
+		w.pass(ctx, room)
+		Expect(w.simulator.Rooms(testAppID)[0].Attributes["k1"].Value).To(Equal("second"))
 	})
 })
 

@@ -67,14 +67,13 @@ type pass struct {
 
 	// missing: ZIM said that the confirmed room is gone, and it is not back.
 	missing bool
-	// created is what CreateRoom has just made; nil if nothing.
-	created *lostCreate
+	// created: status.room is what CreateRoom made, in this pass or in one whose status could not be written.
+	created bool
 	// maybeCreated is what a CreateRoom without an answer may have made just before.
 	maybeCreated *lostCreate
-	// recreated, replaced, replacedByOthers and attributesMended are findings that deserve an event.
-	recreated, replaced, replacedByOthers, attributesMended bool
-	// destroyed: the room that was recreated was too young to have died of emptiness.
-	destroyed bool
+	// news, replacedByOthers and attributesMended are findings that deserve an event.
+	news                               news
+	replacedByOthers, attributesMended bool
 }
 
 // Reconcile makes one pass over a ZimRoom.
@@ -120,6 +119,10 @@ func (r *ZimRoomReconciler) newPass(request reconcile.Request, base *zimv1alpha1
 	}
 	if isNew && readyReason(room) == zimv1alpha1.ReasonReplacing {
 		memory.replacement = &replacement{certain: true} // Begun before a restart.
+	}
+	if kept := memory.unwritten; kept != nil {
+		p.created, p.missing, p.news = true, false, kept.news
+		room.Status.Room, room.Status.AppRef = kept.room.DeepCopy(), kept.appRef
 	}
 	if p.isReplacing() {
 		room.Status.Room = nil // Should it still be there: what was destroyed is confirmed no more.
@@ -238,7 +241,7 @@ func (r *ZimRoomReconciler) finish(ctx context.Context, p *pass, result outcome)
 	now := r.clock.Now()
 	r.plan(p, result, now)
 	if err := r.save(ctx, p); err != nil {
-		p.memory.unwritten(p.created, now)
+		p.memory.keepUnwritten(p, now)
 		return reconcile.Result{}, err
 	}
 	p.memory.unwrittenTimes = 0
@@ -269,6 +272,7 @@ func (r *ZimRoomReconciler) save(ctx context.Context, p *pass) error {
 	if err := r.patchStatus(ctx, p); err != nil {
 		return err
 	}
+	p.memory.unwritten = nil
 	r.emitEvents(ctx, p)
 	return nil
 }
