@@ -27,8 +27,9 @@ const (
 
 // When ZIM refuses a call because of its frequency limit, others use the AppID too, or it allows less than the
 // operator was told. The rate is cut at once, and feels its way back: quickly to just below the rate that was too
-// high, slowly from there on. The numbers were found by trying them against other clients of different rates, with
-// the test of this file: what is left of the quota is used, and few calls are refused.
+// high, slowly past it, and then fast, because what was in the way has gone. The numbers were found by trying them
+// against other clients of different rates, with the tests of adaptation_test.go: what is left of the quota is used,
+// and few calls are refused.
 const (
 	// firstCut is what a refusal leaves of the rate when something has changed at ZIM's side.
 	firstCut = 0.6
@@ -41,9 +42,14 @@ const (
 	cutInterval = time.Second
 	// nearShare is how near to the rate that failed the quick growth leads.
 	nearShare = 0.93
-	// quickGrowth and slowGrowth are what the rate grows by in a second, as shares of itself.
+	// quickGrowth, slowGrowth and freeGrowth are what the rate grows by in a second, as shares of itself.
 	quickGrowth = 0.05
 	slowGrowth  = 0.006
+	freeGrowth  = 0.25
+	// slowSeconds is how long the slow growth lasts. It leads 8 % past the rate that failed, which is nearly always
+	// refused again sooner if another client is still there. If ZIM refused everything for a while, the rate that
+	// failed last was that of a few probes and says nothing: to grow on slowly from there would take minutes.
+	slowSeconds = 25
 
 	// slowestRate is what is tried even if ZIM refuses everything.
 	slowestRate = 0.2
@@ -70,18 +76,27 @@ func (p *pace) fullRate() float64 {
 	return float64(p.allowed) / pacedSecond.Seconds()
 }
 
-// rate is the calls a second that leave at present.
+// rate is the calls a second that leave at present. It changes once a second.
 func (p *pace) rate(now time.Time) float64 {
 	full := p.fullRate()
 	if p.cutAt.IsZero() {
 		return full
 	}
-	elapsed := max(0, math.Floor(now.Sub(p.cutAt).Seconds())) // Step by step.
-	quick := 0.0
-	if near := nearShare * p.failed; near > p.cut {
-		quick = min(elapsed, math.Ceil(math.Log(near/p.cut)/math.Log1p(quickGrowth)))
+	elapsed := max(0, math.Floor(now.Sub(p.cutAt).Seconds()))
+	quick := min(elapsed, p.quickSeconds())
+	slow := min(elapsed-quick, slowSeconds)
+	free := elapsed - quick - slow
+	growth := math.Pow(1+quickGrowth, quick) * math.Pow(1+slowGrowth, slow) * math.Pow(1+freeGrowth, free)
+	return min(full, p.cut*growth)
+}
+
+// quickSeconds is how long the quick growth takes to lead near the rate that failed.
+func (p *pace) quickSeconds() float64 {
+	near := nearShare * p.failed
+	if near <= p.cut {
+		return 0
 	}
-	return min(full, p.cut*math.Pow(1+quickGrowth, quick)*math.Pow(1+slowGrowth, elapsed-quick))
+	return math.Ceil(math.Log(near/p.cut) / math.Log1p(quickGrowth))
 }
 
 // due returns when the next call may leave, if the rate stays as it is. It may lie in the past.
@@ -110,8 +125,8 @@ func (p *pace) take(at time.Time) {
 	p.sent = append(p.sent, at)
 }
 
-// leave notes when the call left that took its turn at a moment: it may have waited for a connection, or a processor.
-// What follows keeps its distance from when calls left.
+// leave notes when the call leaves that took its turn at a moment: it may have to wait for a connection, a processor,
+// or until the call after it is near. What follows keeps its distance from when calls leave.
 func (p *pace) leave(turn, at time.Time) {
 	p.left = later(p.left, at)
 	i, _ := slices.BinarySearchFunc(p.sent, turn, time.Time.Compare) // One that is too old counts for the oldest.

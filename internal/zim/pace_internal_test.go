@@ -49,3 +49,37 @@ func TestPaceAfterRefusals(t *testing.T) {
 		t.Errorf("below its rate since %s, want since it was full last", p.belowSince)
 	}
 }
+
+// Refusals that go on say nothing about the rate of the last probes: it is left behind soon.
+func TestPaceAfterManyRefusals(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	p := pace{allowed: 20}
+	last := start
+	for second := range 8 {
+		last = start.Add(time.Duration(second) * time.Second)
+		if !p.refuse(last, last) {
+			t.Fatalf("the refusal after %d s is no news", second)
+		}
+	}
+	failed, full := p.failed, 20/1.05
+	if failed > 1 {
+		t.Fatalf("%.2f calls a second failed last, want those of a few probes", failed)
+	}
+	for _, tc := range []struct {
+		after time.Duration
+		want  float64
+	}{
+		{0, 0.6 * failed},
+		{9 * time.Second, 0.93 * failed},
+		{34 * time.Second, 1.08 * failed},
+		{35 * time.Second, 1.08 * 1.25 * failed},
+		{39 * time.Second, 1.08 * math.Pow(1.25, 5) * failed},
+		{46 * time.Second, 1.08 * math.Pow(1.25, 12) * failed},
+		{time.Minute, full},
+		{24 * time.Hour, full},
+	} {
+		if got := p.rate(last.Add(tc.after)); math.Abs(got-tc.want) > 0.005*tc.want {
+			t.Errorf("%s after the last refusal: %.2f calls a second, want %.2f", tc.after, got, tc.want)
+		}
+	}
+}
