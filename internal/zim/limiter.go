@@ -137,16 +137,6 @@ func (l *Limiter) tryTake(now time.Time) (delay time.Duration, changed <-chan st
 	return delay, l.changed
 }
 
-// takeNext takes the next turn before its time, and returns that.
-func (l *Limiter) takeNext() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	at := later(now, l.pace.due(now))
-	l.pace.take(at)
-	return at
-}
-
 // notifyWaiter needs the lock.
 func (l *Limiter) notifyWaiter() {
 	close(l.changed)

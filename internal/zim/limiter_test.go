@@ -59,9 +59,15 @@ func (r *turns) crowd(ctx context.Context, limiter *zim.Limiter, size int) *sync
 // within wants no sliding second with more turns than allowed.
 func within(t *testing.T, at []time.Time, perSecond int) {
 	t.Helper()
-	for i := perSecond; i < len(at); i++ {
-		if span := at[i].Sub(at[i-perSecond]); span < time.Second {
-			t.Fatalf("%d turns within %s, want at most %d in any second", perSecond+1, span, perSecond)
+	atMost(t, at, perSecond, time.Second)
+}
+
+// atMost wants so many turns at most in any time that is so long.
+func atMost(t *testing.T, at []time.Time, most int, long time.Duration) {
+	t.Helper()
+	for i := most; i < len(at); i++ {
+		if span := at[i].Sub(at[i-most]); span < long {
+			t.Fatalf("%d turns within %s, want at most %d in any %s", most+1, span, most, long)
 		}
 	}
 }

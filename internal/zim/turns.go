@@ -7,7 +7,9 @@ import (
 
 // turnsGap is the longest time between the first and the second of several turns that were taken together. On a slow
 // account the first waits for the second, so that what the first call found out is still true when the second leaves.
-const turnsGap = 400 * time.Millisecond
+// It lets two calls leave in a guarded second: an account that is allowed a single one exceeds that here, because an
+// answer that is older than a second is worth nothing.
+const turnsGap = guardedSecond / 2
 
 // Turns are turns of an account that were taken together, for calls of which none should be sent without the others.
 // They are for one goroutine.
@@ -25,16 +27,25 @@ func (l *Limiter) TakeTurns(ctx context.Context, count int) (*Turns, error) {
 	if err != nil {
 		return nil, err
 	}
-	turns := &Turns{due: []time.Time{now}}
-	for range count - 1 {
-		turns.due = append(turns.due, l.takeNext())
-	}
-	if count > 1 {
-		if first := turns.due[1].Add(-turnsGap); first.After(now) {
-			turns.due[0] = first
+	return &Turns{due: l.takeFollowing(now, count-1)}, nil
+}
+
+// takeFollowing takes so many more turns than one that was taken now, before their time, and returns all. It puts the
+// first off until it is turnsGap before the second; whoever comes next keeps the distance from when they leave.
+func (l *Limiter) takeFollowing(now time.Time, count int) []time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	due := []time.Time{now}
+	for range count {
+		next := l.pace.due(now)
+		if len(due) == 1 {
+			due[0] = later(now, next.Add(-turnsGap))
+			l.pace.leave(now, due[0])
 		}
+		l.pace.take(next)
+		due = append(due, next)
 	}
-	return turns, nil
+	return due
 }
 
 // Wait returns when it is time for the next of the turns. It fails when the context ends before that. With no turns
