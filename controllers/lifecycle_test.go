@@ -328,6 +328,7 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 	skipNameValidation := true // Specs run one after the other in one process.
 	manager, err := ctrl.NewManager(asOperator(ctx), ctrl.Options{
 		Scheme:     apiServer.Scheme(),
+		Logger:     w.logger,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skipNameValidation},
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
@@ -349,6 +350,7 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 		) (*zim.Client, error) {
 			return zim.NewClient(zim.Config{
 				Endpoint: endpoint, AppID: appID, ServerSecret: serverSecret, HTTPClient: httpClient, Limiter: limiter,
+				Observer: controllers.CallLog{},
 			})
 		},
 		OperatorNamespace:       operatorNamespace,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -50,6 +51,8 @@ type world struct {
 	onCall func(action string)
 	// wrapTransport, if set, stands before the connections of a running manager.
 	wrapTransport func(http.RoundTripper) http.RoundTripper
+	// logger, if set, is that of a running manager, instead of the suite's.
+	logger logr.Logger
 	// writeError, if set, lets the operator's writes to Kubernetes fail.
 	writeError func() error
 	// writes counts what the operator writes to Kubernetes.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -194,6 +195,7 @@ func (c *Client) observe(ctx context.Context, failure *Error, call Call) {
 // send returns nil for the answer 0, and an Error for everything else, codes that mean success for the action included.
 // The request id is that of any answer of ZIM.
 func (c *Client) send(ctx context.Context, call apiCall, answer any) (requestID string, failure *Error) {
+	defer conceal()
 	signed := c.sign()
 	var delivered delivery
 	request, err := c.newRequest(delivered.follow(ctx), call, signed)
@@ -215,6 +217,18 @@ func (c *Client) send(ctx context.Context, call apiCall, answer any) (requestID 
 		failure.RequestID = requestID
 	}
 	return requestID, failure
+}
+
+// conceal lets a panic go on without its value, which may hold the signed URL or the secret. Its place is in the stack,
+// and what Go's runtime says holds no data.
+func conceal() {
+	switch value := recover().(type) {
+	case nil:
+	case runtime.Error:
+		panic(value)
+	default:
+		panic("sending a call to ZIM panicked")
+	}
 }
 
 // newRequest returns a signed call. Its errors are never shown: they would hold the URL.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -178,4 +179,26 @@ func TestNothingIsLeftOfAnAnswerThatRefusedTheSignature(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "response", got, zim.ModifyRoomAttributeResponse{})
+}
+
+// A panic's value may hold the signed URL. What the runtime says tells what went wrong, and holds nothing.
+func TestAPanicWhileSendingTellsNothingSecret(t *testing.T) {
+	const concealed = "sending a call to ZIM panicked"
+	for name, tc := range map[string]struct {
+		defect func(*http.Request)
+		want   string
+	}{
+		"text":    {func(r *http.Request) { panic(r.URL.String()) }, concealed},
+		"error":   {func(r *http.Request) { panic(&url.Error{Op: r.Method, URL: r.URL.String()}) }, concealed},
+		"runtime": {func(r *http.Request) { r.Header = nil; r.Header.Set("a", "b") }, "assignment to entry in nil map"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			httpClient := &http.Client{Transport: transportFunc(func(request *http.Request) (*http.Response, error) {
+				tc.defect(request)
+				return nil, io.ErrUnexpectedEOF
+			})}
+			defer func() { equal(t, "what the panic says", fmt.Sprint(recover()), tc.want) }()
+			_ = newClient(t, "https://zim-api.zego.im", httpClient).UserRegister(t.Context(), "u")
+		})
+	}
 }
