@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -65,6 +66,51 @@ func TestOnlyKnownLicencesAreTaken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// This needs no more of the modules than a build: `make sbom`, which looks at what was linked, downloads the rest.
+func TestEachModuleInTheImagesHasALicenceThatIsTaken(t *testing.T) {
+	known, err := assets.DefaultClassifier()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var modules []module
+	for name, dir := range modulesInTheImages(t) {
+		licences, err := licencesIn(dir, known)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		path, version, _ := strings.Cut(name, "@")
+		modules = append(modules, module{path: path, version: version, licences: licences})
+	}
+	for _, err := range refusedBy(modules) {
+		t.Error(err)
+	}
+}
+
+// modulesInTheImages returns the directories of the modules, by path@version, of which the manager and the simulator have
+// packages.
+func modulesInTheImages(t *testing.T) map[string]string {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
+		"{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}\t{{.Dir}}{{end}}{{end}}", ".", "./hack/zimsim")
+	list.Dir = filepath.Join("..", "..")
+	list.Env = append(list.Environ(), "GOOS=linux", "CGO_ENABLED=0")
+	list.Stderr = os.Stderr
+	output, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := map[string]string{}
+	for line := range strings.Lines(string(output)) {
+		if name, dir, found := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); found {
+			dirs[name] = dir
+		}
+	}
+	if len(dirs) < 10 {
+		t.Fatalf("the modules are hardly these alone: %v", dirs)
+	}
+	return dirs
 }
 
 func TestTheBillNamesEachModuleWithSumAndLicence(t *testing.T) {
