@@ -189,7 +189,8 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, lock *leadershi
 			return err
 		}
 	}
-	return errors.Join(manager.AddHealthzCheck("ping", healthz.Ping),
+	return errors.Join(manager.Add(startup.Tidy{Cache: manager.GetCache()}),
+		manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("cache", startup.Ready(manager.GetCache())))
 }
 

@@ -39,7 +39,9 @@ func (b *bench) measureMemory(ctx context.Context, _ int) (result outcome, err e
 			float64(full.ResidentKB-empty.ResidentKB)/float64(size.rooms), perRoom)
 		result.add("resident size without rooms", "MB", megabytes(empty.ResidentKB), nil)
 		result.add("largest resident size so far", "MB", megabytes(full.PeakKB), nil)
-		result.add("resident size after a restart", "MB", megabytes(restarted.ResidentKB), nil)
+		result.add("resident size after a restart", "MB", megabytes(restarted.ResidentKB), atMost(150))
+		result.add("a room after a restart", "KB",
+			float64(restarted.ResidentKB-empty.ResidentKB)/float64(size.rooms), perRoom)
 		result.add("CPU time of filling", "s", full.CPUSeconds-empty.CPUSeconds, nil)
 		result.add("CPU time of a restart", "s", restarted.CPUSeconds, nil)
 		return nil
