@@ -55,6 +55,8 @@ type appRegistry struct {
 	mu       sync.RWMutex
 	apps     map[types.NamespacedName]*app
 	limiters map[zim.Account]*zim.Limiter
+	// spoken has the accounts that an accepted app speaks for. Limiters stay: a pass may be building a client with one.
+	spoken map[zim.Account]bool
 
 	// changed is called, without the lock, after an app became known, changed in a way that matters to its rooms, or went;
 	// claims is true if it may have changed which ZimRooms hold rooms.
@@ -71,6 +73,7 @@ func newAppRegistry(
 	return &appRegistry{
 		apps:     map[types.NamespacedName]*app{},
 		limiters: map[zim.Account]*zim.Limiter{},
+		spoken:   map[zim.Account]bool{},
 		changed:  changed,
 		frozen:   frozen,
 		gone:     func(zim.Account) {},
@@ -158,12 +161,12 @@ func (r *appRegistry) limiter(account zim.Account, requestsPerSecond int) *zim.L
 	return limiter
 }
 
-// pace returns what the limiter of an account does at present.
+// pace returns what the limiter of an account does at present; zero if no accepted app speaks for the account.
 func (r *appRegistry) pace(account zim.Account) zim.Pace {
 	r.mu.RLock()
-	limiter := r.limiters[account]
+	limiter, spoken := r.limiters[account], r.spoken[account]
 	r.mu.RUnlock()
-	if limiter == nil {
+	if limiter == nil || !spoken {
 		return zim.Pace{}
 	}
 	return limiter.Pace()
@@ -175,7 +178,7 @@ func (r *appRegistry) paces() map[zim.Account]zim.Pace {
 	defer r.mu.RUnlock()
 	paces := map[zim.Account]zim.Pace{}
 	for account, limiter := range r.limiters {
-		if r.smallestRate(account) > 0 {
+		if r.spoken[account] {
 			paces[account] = limiter.Pace()
 		}
 	}
@@ -195,8 +198,13 @@ func (r *appRegistry) left(account zim.Account) {
 
 // setRates needs the lock.
 func (r *appRegistry) setRates(account zim.Account) {
-	limiter, rate := r.limiters[account], r.smallestRate(account)
-	if limiter != nil && rate > 0 {
+	rate := r.smallestRate(account)
+	if rate == 0 {
+		delete(r.spoken, account)
+		return
+	}
+	r.spoken[account] = true
+	if limiter := r.limiters[account]; limiter != nil {
 		limiter.SetRate(rate)
 	}
 }

@@ -38,6 +38,11 @@ func TestAccountRateIsTheSmallestOfItsAcceptedApps(t *testing.T) {
 	registry.put(entry("second", oneAccount, 5, true))
 	registry.remove(types.NamespacedName{Name: "second"})
 	expect(20)
+	registry.remove(types.NamespacedName{Name: "owner"})
+	expect(0) // Nobody speaks for the account: what is left in line there finds that out.
+	if paces := registry.paces(); len(paces) > 0 {
+		t.Errorf("paces %v of accounts without an accepted app", paces)
+	}
 }
 
 // An answer to a client that was replaced meanwhile, by a new Secret for instance, freezes nothing.

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
@@ -189,6 +190,26 @@ var _ = Describe("What metrics tell", func() {
 		Expect(seen.turns).To(HaveKeyWithValue("people", 1))
 		Expect(seen.turns).To(HaveKeyWithValue("verification", 1))
 		Expect(seen.turns).To(HaveKeyWithValue("repair", 1))
+	})
+
+	It("has nothing of an account that was forgotten, though a ZimRoom still waits in line there", func(ctx context.Context) {
+		w := newEmptyWorld(ctx)
+		seen := w.observe()
+		w.createApp(ctx, w.namespace, onePlace)
+		inside, waiting := w.apply(ctx), w.apply(ctx, named("waiting"), withID("Waiting"))
+		w.onCall = func(string) {
+			defer GinkgoRecover()
+			w.onCall = nil
+			w.pass(ctx, waiting)
+			Expect(apiServer.Delete(ctx, w.app(ctx))).To(Succeed()) // No ZimRoom was confirmed with it.
+			w.reconcileApp(ctx, w.namespace)
+			Expect(seen.forgotten).To(HaveLen(1))
+		}
+		w.pass(ctx, inside)
+		Expect(seen.forgotten).To(HaveLen(1))
+		Expect(seen.turns).To(Equal(map[string]int{"people": 1}), "that of the room inside, before")
+		w.pass(ctx, waiting)
+		Expect(w.get(ctx, waiting)).To(beReady(metav1.ConditionFalse, zimv1alpha1.ReasonAppNotFound), "it was woken")
 	})
 
 	It("forgets an account with its last ZimApp", func(ctx context.Context) {
