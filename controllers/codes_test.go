@@ -292,5 +292,49 @@ var _ = Describe("What ZIM answers to CreateRoom", func() {
 			w.pass(ctx, waiting) // The wait of a minute is not over.
 			Expect(w.get(ctx, waiting)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 		})
+
+		suspend := func(ctx context.Context, room *zimv1alpha1.ZimRoom) {
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+		}
+		refuseApp := func(ctx context.Context, _ *zimv1alpha1.ZimRoom) {
+			w.deleteSecret(ctx)
+			w.reconcileApp(ctx, w.namespace)
+		}
+		deleteHeld := func(ctx context.Context, room *zimv1alpha1.ZimRoom) {
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) {
+				room.Finalizers = append(room.Finalizers, "example.com/held")
+			})
+			Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		}
+
+		DescribeTable("creates the next waiting room when the first does not try any more, because it",
+			func(ctx context.Context, change func(context.Context, *zimv1alpha1.ZimRoom), isCalled bool) {
+				other := createNamespace(ctx, nil) // With another ZimApp of the account.
+				w.createApp(ctx, other)
+				w.simulator.SetApp(zimsim.App{AppID: testAppID, ServerSecret: testSecret, CallsPerSecond: -1, MaxRooms: 1})
+				first := w.applyAndPass(ctx, named("first"), withID("first"))
+				next := w.applyAndPass(ctx, named("next"), withID("next"), func(room *zimv1alpha1.ZimRoom) {
+					room.Namespace = other
+				})
+				destroy := func() {
+					Expect(apiServer.Delete(ctx, room)).To(Succeed())
+					w.pass(ctx, room)
+				}
+				if isCalled {
+					destroy()
+				}
+				change(ctx, first)
+				w.pass(ctx, first)
+				if !isCalled {
+					destroy()
+				}
+				w.pass(ctx, next) // The wait of a minute is not over.
+				Expect(w.get(ctx, next)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+			},
+			Entry("was suspended", suspend, false),
+			Entry("was suspended when it had been called", suspend, true),
+			Entry("has a ZimApp that is refused", refuseApp, true),
+			Entry("was deleted, and others hold it", deleteHeld, true),
+		)
 	})
 })

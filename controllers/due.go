@@ -121,6 +121,7 @@ func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 	}
 	r.noteWorkload(p, now)
 }
+		r.quota.leave(p.request)
 
 // nextLook is when a room that is as declared is to be looked at again: in its slot, when it may have died, and while
 // its replacement waits for it to become empty. Zero: never.

@@ -16,15 +16,18 @@ type roomQuota struct {
 
 	mu      sync.Mutex
 	waiting map[zim.Account][]reconcile.Request
+	// accounts has those who are waiting, so that everybody else is found not to be at once.
+	accounts map[reconcile.Request]zim.Account
 	// called are those that may try, until they do.
 	called map[reconcile.Request]zim.Account
 }
 
 func newRoomQuota(wake func(...reconcile.Request)) *roomQuota {
 	return &roomQuota{
-		wake:    wake,
-		waiting: map[zim.Account][]reconcile.Request{},
-		called:  map[reconcile.Request]zim.Account{},
+		wake:     wake,
+		waiting:  map[zim.Account][]reconcile.Request{},
+		accounts: map[reconcile.Request]zim.Account{},
+		called:   map[reconcile.Request]zim.Account{},
 	}
 }
 
@@ -32,8 +35,9 @@ func newRoomQuota(wake func(...reconcile.Request)) *roomQuota {
 func (q *roomQuota) wait(account zim.Account, request reconcile.Request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !slices.Contains(q.waiting[account], request) {
+	if _, waits := q.accounts[request]; !waits {
 		q.waiting[account] = append(q.waiting[account], request)
+		q.accounts[request] = account
 	}
 }
 
@@ -47,6 +51,7 @@ func (q *roomQuota) free(account zim.Account) {
 	}
 	first := line[0]
 	q.waiting[account] = line[1:]
+	delete(q.accounts, first)
 	q.called[first] = account
 	q.mu.Unlock()
 	q.wake(first)
@@ -67,7 +72,8 @@ func (q *roomQuota) take(request reconcile.Request) {
 	q.remove(request)
 }
 
-// leave ends the wait of a ZimRoom that is gone. If it was called, the next in line is called instead.
+// leave ends the wait of a ZimRoom that does not try by itself: it is gone or suspended, or its ZimApp is refused. If
+// it was called, the next in line is called instead.
 func (q *roomQuota) leave(request reconcile.Request) {
 	q.mu.Lock()
 	account, called := q.called[request]
@@ -81,7 +87,8 @@ func (q *roomQuota) leave(request reconcile.Request) {
 // remove needs the lock.
 func (q *roomQuota) remove(request reconcile.Request) {
 	delete(q.called, request)
-	for account, line := range q.waiting {
-		q.waiting[account] = slices.DeleteFunc(line, func(r reconcile.Request) bool { return r == request })
+	if account, waits := q.accounts[request]; waits {
+		delete(q.accounts, request)
+		q.waiting[account] = slices.DeleteFunc(q.waiting[account], func(r reconcile.Request) bool { return r == request })
 	}
 }

@@ -94,6 +94,7 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	if !p.room.DeletionTimestamp.IsZero() {
 		r.ask(p, demand{})
 		p.memory.due.Store(nil)
+		r.quota.leave(p.request)
 		return r.reconcileDelete(ctx, p)
 	}
 	if p.room.Spec.Suspend {
