@@ -61,6 +61,7 @@ type visit struct {
 	gate     *gate
 	request  reconcile.Request
 	inside   bool
+	asked    bool
 	unserved bool
 }
 
@@ -73,6 +74,7 @@ func (g *gate) enter(request reconcile.Request) *visit {
 
 // admit returns true if the object has or gets a place. If not, it is in line and will be woken.
 func (v *visit) admit(account zim.Account, why errand) bool {
+	v.asked = true
 	v.inside = v.gate.admit(account, v.request, why)
 	return v.inside
 }
@@ -80,16 +82,17 @@ func (v *visit) admit(account zim.Account, why errand) bool {
 // leaveUnserved gives the object's place away too, because the pass could make no call for a reason that is not ZIM's.
 // When the object asks again it is the first of its lane: it has waited.
 func (v *visit) leaveUnserved() {
-	v.gate.leave(v.request, v.inside, true)
+	v.gate.leave(v, true)
 	v.inside, v.unserved = false, true
 }
 
 // leave gives the object's place, if it has one, to the next in line, also if the pass did not need it. A pass that has
 // made its calls leaves before it writes its findings down. A place that became free for the object while this visit
-// was already turned away is kept for the next.
+// was already turned away is kept for the next. An object that did not ask needs no call any more, and stands in line
+// no longer.
 func (v *visit) leave() {
 	if !v.unserved {
-		v.gate.leave(v.request, v.inside, false)
+		v.gate.leave(v, false)
 		v.inside = false
 	}
 }
@@ -137,17 +140,21 @@ func (g *gate) join(queue *line, next *waiter) {
 }
 
 // leave ends a visit: it frees the place that was held for it, if there was one, and wakes who gets it.
-func (g *gate) leave(request reconcile.Request, inside, unserved bool) {
+func (g *gate) leave(v *visit, unserved bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.unserved, request)
-	if !inside {
+	delete(g.unserved, v.request)
+	if waits := g.waiting[v.request]; waits != nil && !v.asked {
+		waits.leave()
+		delete(g.waiting, v.request)
+	}
+	if !v.inside {
 		return
 	}
 	if unserved {
-		g.unserved[request] = g.places[request]
+		g.unserved[v.request] = g.places[v.request]
 	}
-	g.free(request)
+	g.free(v.request)
 	g.fill(reconcile.Request{})
 }
 

@@ -194,3 +194,25 @@ func TestGateGivesOnePlaceToOneObject(t *testing.T) {
 		t.Errorf("%d places taken and %d lines kept with nobody there", len(entrance.places), len(entrance.lines))
 	}
 }
+
+// An object that stands in line and needs no call any more does not stand there, and takes nothing of verification's
+// share.
+func TestGateForgetsWhoAsksNoMore(t *testing.T) {
+	const rate = 2 // One place, and a verification about every second.
+	entrance := newGate(10, func(...reconcile.Request) {}, atRate(rate))
+	inside := entrance.enter(requestNamed("inside"))
+	inside.admit(oneAccount, errand{lane: lanePeople})
+	for _, name := range []string{"suspended", "verified"} {
+		pass := entrance.enter(requestNamed(name))
+		pass.admit(oneAccount, errand{lane: laneVerification, calls: 1})
+		pass.leave()
+	}
+	entrance.enter(requestNamed("suspended")).leave()
+	if got := entrance.counts(oneAccount)[laneVerification]; got != 1 {
+		t.Errorf("%d in line, want one", got)
+	}
+	inside.leave()
+	if next := entrance.enter(requestNamed("verified")); !next.admit(oneAccount, errand{lane: laneVerification}) {
+		t.Error("the only one in line was not admitted")
+	}
+}
