@@ -44,7 +44,7 @@ type quotaPressure struct {
 type shownPressure struct {
 	uid     types.UID
 	verdict verdict
-	// since is when it last changed; zero if nobody knows.
+	// since is when it last changed, as far as this process knows; zero if it did not.
 	since time.Time
 }
 
@@ -84,7 +84,7 @@ func (q *quotaPressure) update(object *zimv1alpha1.ZimApp, found *app) {
 	defer q.mu.Unlock()
 	shown := q.shown[found.name]
 	if shown.uid != object.UID {
-		shown = pressureOf(object) // From before a restart.
+		shown = pressureOf(object, now) // From before a restart.
 	}
 	if wanted := q.wanted(found); wanted != shown.verdict && now.Sub(shown.since) >= pressureInterval {
 		shown.verdict, shown.since = wanted, now
@@ -106,10 +106,12 @@ func (q *quotaPressure) wanted(found *app) verdict {
 	return q.judge(found.account)
 }
 
-func pressureOf(object *zimv1alpha1.ZimApp) shownPressure {
+// pressureOf returns what a ZimApp shows that this process has not judged yet. It is kept for a while, however old:
+// after a restart nobody knows yet what the rooms ask for, nor what ZIM takes.
+func pressureOf(object *zimv1alpha1.ZimApp, now time.Time) shownPressure {
 	shown := shownPressure{uid: object.UID}
 	if c := meta.FindStatusCondition(object.Status.Conditions, zimv1alpha1.QuotaPressureCondition); c != nil {
-		shown.verdict, shown.since = verdict{c.Status, c.Reason, c.Message}, c.LastTransitionTime.Time
+		shown.verdict, shown.since = verdict{c.Status, c.Reason, c.Message}, now
 	}
 	return shown
 }
