@@ -15,12 +15,16 @@ const (
 	unverifiedFloor     = 10 * time.Minute
 )
 
+// replanFloor is the least time after which a room comes to see whether its interval need not be stretched any more.
+const replanFloor = 5 * time.Minute
+
 // isDue tells whether a pass has a reason to call ZIM, and which: something is to be brought there or was asked for, a
 // try is to be repeated, or the room's slot or a prediction has come. Everything else, the informer's resync included,
 // costs no call.
 func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 	memory, now := p.memory, r.clock.Now()
 	handled, hinted := isHandled(p.room), r.readCallback(p, now)
+	r.hasten(p, now)
 	switch {
 	case now.Before(memory.coolUntil):
 		return why, false
@@ -35,7 +39,7 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 		// What changed while nobody looked is not known any more.
 		if memory.tried == (attempt{}) {
 			memory.tried = p.attempt()
-			memory.nextLook = nextSlot(now, time.Time{}, p.room.UID, r.intervalOf(p))
+			memory.nextLook = r.nextSlot(p, now, time.Time{})
 		}
 		if memory.tried.appRevision != p.app.revision { // Another ZimApp or Secret can make a difference.
 			return errand{lane: laneRepair}, true
@@ -51,11 +55,15 @@ func (r *ZimRoomReconciler) isDue(p *pass) (why errand, due bool) {
 // died or when a callback says so, to replace it after a try that failed, or to verify it.
 func (r *ZimRoomReconciler) lookErrand(p *pass, now time.Time, hinted bool) errand {
 	failedToReplace := isWaitingToBeReplaced(p.room) && p.memory.failures > 0
-	expected := earliest(p.memory.echo, earliest(r.deathLook(p, now), r.emptyLook(p, now)))
-	if hinted || failedToReplace || isPast(expected, now) {
+	if hinted || failedToReplace || isPast(r.expectedDeath(p, now), now) {
 		return errand{lane: laneRepair}
 	}
 	return errand{lane: laneVerification, calls: verificationCalls(p.room)}
+}
+
+// expectedDeath is when a room that is as declared may be found dead, apart from its slots; zero: nobody knows.
+func (r *ZimRoomReconciler) expectedDeath(p *pass, now time.Time) time.Time {
+	return earliest(p.memory.echo, earliest(r.deathLook(p, now), r.emptyLook(p, now)))
 }
 
 // tryErrand is what a try is for to bring a room to what is declared: ZIM has not been asked for that yet, or it failed
@@ -106,12 +114,14 @@ func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 			memory.nextLook = earliest(memory.nextLook, r.nextLook(p, now))
 		}
 	case result.atSlot:
-		memory.nextLook = nextSlot(now, time.Time{}, p.room.UID, r.intervalOf(p))
+		memory.failures = 0
+		memory.nextLook = r.nextSlot(p, now, time.Time{})
 	case result.answered:
 		memory.failures = 0
 		memory.nextLook = r.nextLook(p, now)
 	default:
 		memory.nextLook = time.Time{} // Whatever changes the matter makes it due.
+		r.quota.leave(p.request)
 	}
 	switch {
 	case result.seen:
@@ -121,20 +131,39 @@ func (r *ZimRoomReconciler) plan(p *pass, result outcome, now time.Time) {
 	}
 	r.noteWorkload(p, now)
 }
-		r.quota.leave(p.request)
 
 // nextLook is when a room that is as declared is to be looked at again: in its slot, when it may have died, and while
 // its replacement waits for it to become empty. Zero: never.
 func (r *ZimRoomReconciler) nextLook(p *pass, now time.Time) time.Time {
-	p.memory.interval = r.intervalOf(p)
-	next := nextSlot(now, p.memory.lastAnswer, p.room.UID, p.memory.interval)
-	next = earliest(next, r.deathLook(p, now))
-	next = earliest(next, r.emptyLook(p, now))
-	next = earliest(next, p.memory.echo)
+	next := earliest(r.nextSlot(p, now, p.memory.lastAnswer), r.expectedDeath(p, now))
 	if isWaitingToBeReplaced(p.room) {
 		next = earliest(next, now.Add(occupiedInterval))
 	}
 	return next
+}
+
+// nextSlot is the room's next slot at its present interval; zero: never.
+func (r *ZimRoomReconciler) nextSlot(p *pass, now, lastAnswer time.Time) time.Time {
+	p.memory.interval = r.intervalOf(p)
+	return nextSlot(now, lastAnswer, p.room.UID, p.memory.interval)
+}
+
+// hasten plans a look again that waits for a slot of a longer interval than the room has now. One that is no further
+// away than the interval is long stays where it is: so a small step moves few rooms, and a large one spreads all of
+// them over the interval. Another try of what failed keeps its backoff.
+func (r *ZimRoomReconciler) hasten(p *pass, now time.Time) {
+	memory, interval := p.memory, r.intervalOf(p)
+	if interval <= 0 || interval >= memory.interval {
+		return
+	}
+	memory.interval, memory.shortened = interval, now
+	if memory.failures > 0 || memory.nextLook.Sub(now) <= interval {
+		return
+	}
+	memory.nextLook = earliest(memory.nextLook, nextSlot(now, memory.lastAnswer, p.room.UID, interval))
+	if memory.due.Load() != nil {
+		memory.noteDue()
+	}
 }
 
 // deathLook is when a room that is as declared may be found dead; zero if its death is not predicted.
@@ -156,8 +185,9 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // unverifiedAt is when what was known of a room counts no more unless somebody can look before; zero for a room that
-// is never verified. The interval is that with which the next look was planned. What was answered before the start of
-// this process is not known: then it counts from the room's first slot since, so that not all are written at once.
+// is never verified. The interval is that with which the next look was planned; if it became shorter since, it counts
+// from then. What was answered before the start of this process is not known: then it counts from the room's first slot
+// since, so that not all are written at once.
 func (r *ZimRoomReconciler) unverifiedAt(p *pass) time.Time {
 	interval := max(p.memory.interval, r.intervalOf(p))
 	if r.declaredInterval(p.room) <= 0 {
@@ -167,16 +197,29 @@ func (r *ZimRoomReconciler) unverifiedAt(p *pass) time.Time {
 	if last.Before(r.started) {
 		last = nextSlot(r.started, time.Time{}, p.room.UID, interval)
 	}
+	if p.memory.shortened.After(last) {
+		last = p.memory.shortened
+	}
 	return last.Add(max(unverifiedIntervals*interval, unverifiedFloor))
 }
 
-// comeBack asks for a pass at the next look.
+// comeBack asks for a pass at the next look, or before if its interval may not have to be stretched until then.
 func (r *ZimRoomReconciler) comeBack(p *pass) reconcile.Result {
 	next := p.memory.nextLook
 	if p.memory.coolUntil.After(next) {
 		next = p.memory.coolUntil
 	}
-	return r.comeBackAt(next)
+	return r.comeBackAt(r.orToReplan(p, next))
+}
+
+// orToReplan returns when to come back for what is due at a moment. While its interval is stretched a room comes as
+// often as declared: such a pass costs no call, and sees whether the look may come sooner.
+func (r *ZimRoomReconciler) orToReplan(p *pass, next time.Time) time.Time {
+	declared := r.declaredInterval(p.room)
+	if next.IsZero() || p.memory.interval <= declared {
+		return next
+	}
+	return earliest(next, r.clock.Now().Add(max(declared, replanFloor)))
 }
 
 // comeBackAt asks for a pass at a moment; zero: for none.

@@ -29,11 +29,13 @@ type roomMemory struct {
 	// account is where the room lives or is to live, demand what it asks of it.
 	account zim.Account
 	demand  demand
-	// interval is that with which nextLook was planned: it may be longer than declared.
-	interval time.Duration
+	// interval is that with which nextLook was planned: it may be longer than declared. shortened is when it last became
+	// shorter before nextLook had come.
+	interval  time.Duration
+	shortened time.Time
 	// lastAnswer is when ZIM last answered all that a pass asked.
 	lastAnswer time.Time
-	// failures in a row, reset by a pass that succeeded as a whole.
+	// failures in a row, reset by a pass that leaves nothing to try again before the next slot.
 	failures int
 	// callback is the note of a server callback that the last look has seen. echo is when to look once more, for the
 	// callbacks that came soon after it and left no note of their own; zero if never.

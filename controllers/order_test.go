@@ -155,6 +155,51 @@ var _ = Describe("Calls of one account", func() {
 		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 	})
 
+	It("move up to repair when the room may have died while it waited to be verified", func(ctx context.Context) {
+		room := w.applied(ctx, id("waiting"), withDelay(100*time.Minute)) // Its slot comes before that.
+		earlier := w.applied(ctx, id("earlier"), withDelay(3*time.Hour))
+		w.advance(95 * time.Minute) // Both slots have come.
+		w.simulator.ResetCalls()
+		during(ctx, w.apply(ctx, id("inside")), func() {
+			w.pass(ctx, earlier)
+			wait := w.pass(ctx, room).RequeueAfter
+			Expect(wait).To(Equal(5*time.Minute + deathMargin))
+			w.advance(wait)
+			Expect(w.pass(ctx, room).RequeueAfter).To(BeNumerically(">", time.Hour), "three intervals since its creation")
+		})
+		w.pass(ctx, earlier)
+		w.pass(ctx, room)
+		w.pass(ctx, earlier)
+		Expect(called()).To(Equal([]string{"inside", "waiting", "earlier"}))
+		Expect(w.get(ctx, room).Status.Room.Recreations).To(BeEquivalentTo(1))
+	})
+
+	DescribeTable("are not waited for any more by a room in line that is", func(ctx context.Context,
+		change func(context.Context, *zimv1alpha1.ZimRoom),
+	) {
+		room := w.applied(ctx, id("waiting"), withDelay(3*time.Hour), withPolicy("Retain"))
+		w.advance(95 * time.Minute)
+		inLine := func() map[string]int { return w.operator.State().Accounts[0].Waiting }
+		during(ctx, w.apply(ctx, id("inside")), func() {
+			w.pass(ctx, room)
+			Expect(inLine()).To(HaveKeyWithValue("verification", 1))
+			change(ctx, room)
+			w.pass(ctx, room)
+			Expect(inLine()).To(HaveKeyWithValue("verification", 0))
+		})
+	},
+		Entry("suspended", func(ctx context.Context, room *zimv1alpha1.ZimRoom) {
+			w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+		}),
+		Entry("deleted without DestroyRoom", func(ctx context.Context, room *zimv1alpha1.ZimRoom) {
+			Expect(apiServer.Delete(ctx, room)).To(Succeed())
+		}),
+		Entry("of a ZimApp that is refused", func(ctx context.Context, _ *zimv1alpha1.ZimRoom) {
+			w.deleteSecret(ctx)
+			w.reconcileApp(ctx, w.namespace)
+		}),
+	)
+
 	It("for rooms that an outage left Unverified are verifications, those for missing ones repairs, also after a restart",
 		func(ctx context.Context) {
 			unverified, missing := w.applied(ctx, id("unverified")), w.applied(ctx, id("missing"))

@@ -81,6 +81,78 @@ var _ = Describe("QuotaPressure of a ZimApp", func() {
 			Expect(look(ctx)).To(haveNone)
 		})
 
+	Context("after a rate that was too low by far", func() {
+		const declared = time.Hour
+		var (
+			greedy  []*zimv1alpha1.ZimRoom
+			patient *zimv1alpha1.ZimRoom
+			// next is when the patient room asks to come back after its last look.
+			next time.Duration
+		)
+
+		BeforeEach(func(ctx context.Context) {
+			greedy = nil
+			w.createApp(ctx, w.namespace)
+			for i := range 10 {
+				greedy = append(greedy, w.applied(ctx, every(time.Second, i)))
+			}
+			patient = w.applied(ctx, every(declared, 10), withDelay(10*time.Second), func(room *zimv1alpha1.ZimRoom) {
+				room.Spec.Attributes = nil
+			})
+			Expect(w.simulator.Enter(testAppID, patient.Spec.ID, "somebody")).To(Succeed())
+			for range 3 {
+				w.verify(ctx, patient) // After that its death is not predicted any more.
+			}
+			w.editApp(ctx, func(app *zimv1alpha1.ZimApp) { app.Spec.RequestsPerSecond = 4 }) // 20 are asked for.
+			w.advance(w.pass(ctx, patient).RequeueAfter)
+			w.simulator.ResetCalls()
+			next = w.pass(ctx, patient).RequeueAfter
+			Expect(w.calls()).To(HaveLen(1), "the look whose successor is planned with a stretched interval")
+			Expect(look(ctx)).To(havePressure(zimv1alpha1.ReasonIntervalsStretched))
+		})
+
+		// expectBack waits as long as passes ask to, until the room is back.
+		expectBack := func(ctx context.Context, within time.Duration) {
+			GinkgoHelper()
+			destroyed := w.clock.Now()
+			Expect(w.simulator.DestroyRoom(testAppID, patient.Spec.ID)).To(Succeed())
+			for w.get(ctx, patient).Status.Room.Recreations == 0 {
+				w.advance(next)
+				Expect(w.clock.Since(destroyed)).To(BeNumerically("<=", within))
+				Eventually(func() map[string]int {
+					next = w.pass(ctx, patient).RequeueAfter
+					return w.operator.State().Accounts[0].Waiting
+				}).Should(HaveKeyWithValue("verification", 0), "its place in line comes soon")
+			}
+		}
+
+		It("finds rooms missing in time again as soon as it is corrected", func(ctx context.Context) {
+			w.editApp(ctx, func(app *zimv1alpha1.ZimApp) { app.Spec.RequestsPerSecond = 10000 })
+			next = w.pass(ctx, patient).RequeueAfter // It is woken.
+			expectBack(ctx, declared*3/2)
+		})
+
+		It("finds rooms missing in time again when others ask for less, though nobody wakes them",
+			func(ctx context.Context) {
+				for _, room := range greedy {
+					w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Suspend = true })
+					w.pass(ctx, room)
+				}
+				expectBack(ctx, declared+declared*3/2)
+			})
+
+		It("says so over a restart, until this process can tell", func(ctx context.Context) {
+			said := look(ctx).Status.Conditions
+			w.advance(11 * time.Minute)
+			w.restartOperator()
+			Expect(look(ctx).Status.Conditions).To(Equal(said), "before a pass over any room")
+			w.pass(ctx, greedy[0])
+			Expect(look(ctx).Status.Conditions).To(Equal(said), "before passes over the others")
+			w.advance(10 * time.Minute)
+			Expect(look(ctx).Status.Conditions).NotTo(Equal(said))
+		})
+	})
+
 	It("says that ZIM takes fewer calls than requestsPerSecond, until that is lowered", func(ctx context.Context) {
 		w.createApp(ctx, w.namespace)
 		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660300005, Action: "CreateRoom", Times: 1})

@@ -170,7 +170,7 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 		return r.comeBack(p), nil
 	}
 	if !p.visit.admit(p.app.account, why) {
-		return r.waitInLine(ctx, p)
+		return r.waitInLine(ctx, p, why)
 	}
 	if err := r.ensureFinalizer(ctx, p); err != nil {
 		p.visit.leaveUnserved()
@@ -223,14 +223,18 @@ func (r *ZimRoomReconciler) callZIM(ctx context.Context, p *pass) (reconcile.Res
 }
 
 // waitInLine leaves a room in its account's line: the gate wakes it. Should nobody come to look at it for too long, it
-// says so.
-func (r *ZimRoomReconciler) waitInLine(ctx context.Context, p *pass) (reconcile.Result, error) {
+// says so. A verification that waits when the room may have died comes again, as a repair.
+func (r *ZimRoomReconciler) waitInLine(ctx context.Context, p *pass, why errand) (reconcile.Result, error) {
 	at := r.situation(p)
 	switch {
 	case !at.confirmed || !at.current || at.missing:
 		return reconcile.Result{}, nil
 	case !at.unverified:
-		return r.comeBackAt(r.unverifiedAt(p)), nil
+		next := r.unverifiedAt(p)
+		if why.lane == laneVerification {
+			next = earliest(next, r.expectedDeath(p, r.clock.Now()))
+		}
+		return r.comeBackAt(r.orToReplan(p, next)), nil
 	}
 	p.judge(outcomeOf(at, causeInLine))
 	return reconcile.Result{}, r.save(ctx, p)
