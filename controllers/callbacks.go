@@ -246,8 +246,7 @@ func (n *callbackNotebook) hasNoted(room *zimv1alpha1.ZimRoom, now time.Time) bo
 // liveRoom reads a ZimRoom past the cache; nil if it is gone. It lists, which the operator may do anyway.
 func (n *callbackNotebook) liveRoom(ctx context.Context, room *zimv1alpha1.ZimRoom) (*zimv1alpha1.ZimRoom, error) {
 	var rooms zimv1alpha1.ZimRoomList
-	named := client.MatchingFields{"metadata.name": room.Name}
-	if err := n.liveReader.List(ctx, &rooms, client.InNamespace(room.Namespace), named); err != nil {
+	if err := n.liveReader.List(ctx, &rooms, client.InNamespace(room.Namespace), byName(room.Name)); err != nil {
 		return nil, fmt.Errorf("reading a ZimRoom: %w", err)
 	}
 	if len(rooms.Items) == 0 || rooms.Items[0].UID != room.UID {

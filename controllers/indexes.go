@@ -25,6 +25,11 @@ const (
 	appIDIndex = "spec.appID"
 )
 
+// byName selects one object in a list at the API server: lists are what the operator may read.
+func byName(name string) client.MatchingFields {
+	return client.MatchingFields{"metadata.name": name}
+}
+
 // SetupIndexes adds the indexes that both reconcilers need to the manager's cache.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer, operatorNamespace string) error {
 	indexes := []struct {

@@ -57,8 +57,8 @@ func (s statusPatch) Data(client.Object) ([]byte, error) {
 	return client.MergeFrom(&zimv1alpha1.ZimRoom{Status: s.before}).Data(after)
 }
 
-// answerTo is what the answer to a patch of a ZimRoom is read into: its metadata. The rest is known; to send and to read
-// it costs the API server and the operator more than anything else about a patch.
+// answerTo is what the answer to a patch of a ZimRoom is read into: its metadata. The rest is known, and would cost the
+// API server and the operator more than anything else about the patch.
 func answerTo(room *zimv1alpha1.ZimRoom) *metav1.PartialObjectMetadata {
 	answer := &metav1.PartialObjectMetadata{}
 	answer.SetGroupVersionKind(zimv1alpha1.GroupVersion.WithKind("ZimRoom"))

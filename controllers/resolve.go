@@ -144,8 +144,7 @@ func (r *appResolver) find(ctx context.Context, name types.NamespacedName) (*zim
 		return object, err
 	}
 	var apps zimv1alpha1.ZimAppList
-	named := client.MatchingFields{"metadata.name": name.Name}
-	switch listErr := r.liveReader.List(ctx, &apps, client.InNamespace(name.Namespace), named); {
+	switch listErr := r.liveReader.List(ctx, &apps, client.InNamespace(name.Namespace), byName(name.Name)); {
 	case listErr != nil:
 		return nil, listErr
 	case len(apps.Items) > 0:

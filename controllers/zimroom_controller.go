@@ -321,8 +321,7 @@ func (r *ZimRoomReconciler) afterStatusPatch(
 		return written, nil
 	}
 	var live zimv1alpha1.ZimRoomList
-	named := client.MatchingFields{"metadata.name": p.request.Name}
-	err := r.liveReader.List(ctx, &live, client.InNamespace(p.request.Namespace), named)
+	err := r.liveReader.List(ctx, &live, client.InNamespace(p.request.Namespace), byName(p.request.Name))
 	if err != nil || len(live.Items) == 0 {
 		return nil, err
 	}
