@@ -36,6 +36,11 @@ type app struct {
 	client *zim.Client
 }
 
+// isUndecided tells whether nothing is known yet but that ZIM is to be asked.
+func (a *app) isUndecided() bool {
+	return a.client == nil && a.refusal == nil
+}
+
 func (a *app) refusalReason() string {
 	if a.refusal == nil {
 		return ""
@@ -98,7 +103,8 @@ func (r *appRegistry) put(next *app) {
 	}
 	r.mu.Unlock()
 	claims := previous == nil || previous.revision != next.revision || previous.accepted != next.accepted
-	if claims || previous.refusalReason() != next.refusalReason() || previous.deleting != next.deleting {
+	if claims || previous.refusalReason() != next.refusalReason() || previous.deleting != next.deleting ||
+		previous.isUndecided() {
 		r.changed(next.name, claims)
 	}
 }

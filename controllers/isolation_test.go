@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -11,6 +12,7 @@ import (
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/controllers"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 // refusal says who refuses an endpoint.
@@ -111,4 +113,47 @@ var _ = Describe("A tenant", func() {
 		Entry("no host", "https://:443", byCRD),
 		Entry("a file", "file:///etc/passwd", byCRD),
 	)
+})
+
+// These run the manager.
+var _ = Describe("ZimApps whose endpoint hangs", func() {
+	const many = 40 // More than there are workers.
+
+	It("hold up no ZimApps of others, neither new ones nor, after a restart, accepted ones", func(ctx context.Context) {
+		w := newLiveWorld(ctx)
+		w.patience = 3 * soon
+		stop := w.startManager(ctx)
+		w.createSecret(ctx, w.namespace, testSecret)
+		w.createAppObject(ctx, w.namespace, atVendorRate)
+		accepted := func(ctx context.Context, namespace string) {
+			GinkgoHelper()
+			Eventually(func(g Gomega) {
+				app := &zimv1alpha1.ZimApp{}
+				g.Expect(apiServer.Get(ctx, request(namespace, "default").NamespacedName, app)).To(Succeed())
+				g.Expect(app).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonAccepted))
+			}).WithTimeout(soon).Should(Succeed())
+		}
+		accepted(ctx, w.namespace)
+		stop()
+
+		tenant := newLiveWorld(ctx)
+		tenant.inject(zimsim.Fault{Kind: zimsim.FaultHang})
+		tenant.createSecret(ctx, tenant.namespace, testSecret)
+		for i := range many {
+			tenant.simulator.SetApp(zimsim.App{AppID: uint32(i + 1), ServerSecret: testSecret})
+			tenant.createAppObject(ctx, tenant.namespace, func(app *zimv1alpha1.ZimApp) {
+				app.Name, app.Spec.AppID = fmt.Sprintf("app-%d", i), int64(i+1)
+			})
+		}
+		w.startManager(ctx)
+		Eventually(tenant.simulator.Calls).WithTimeout(soon).ShouldNot(BeEmpty())
+		room := w.apply(ctx)
+		Eventually(func() *zimv1alpha1.ZimRoom { return w.get(ctx, room) }).WithTimeout(soon).
+			Should(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+		newcomer := createNamespace(ctx, nil)
+		w.createSecret(ctx, newcomer, testSecret)
+		w.createAppObject(ctx, newcomer, atVendorRate)
+		accepted(ctx, newcomer)
+		Expect(tenant.simulator.Calls()).To(HaveLen(1))
+	})
 })

@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http/httptest"
@@ -337,7 +338,7 @@ func (w *world) startManager(ctx context.Context) (stop func()) {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(controllers.SetupIndexes(ctx, manager.GetFieldIndexer(), operatorNamespace)).To(Succeed())
 	httpClient := zim.NewHTTPClient()
-	httpClient.Timeout = hangTimeout
+	httpClient.Timeout = cmp.Or(w.patience, hangTimeout)
 	if w.wrapTransport != nil {
 		httpClient.Transport = w.wrapTransport(httpClient.Transport)
 	}

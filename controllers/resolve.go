@@ -36,8 +36,8 @@ type resolution struct {
 	account zim.Account
 	// deleting is true if the ZimApp is being deleted.
 	deleting bool
-	// unseen is true if the ZimApp exists but no pass over it was made yet by this process. Its account may be unknown
-	// then.
+	// unseen is true if the ZimApp exists but no pass of this process has found out yet whether it can be used. Its
+	// account may be unknown then, if no pass was made at all.
 	unseen bool
 	// obstacle says why the app can't be used; nil if it can.
 	obstacle *obstacle
@@ -116,7 +116,7 @@ func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, fou
 		return found, nil
 	}
 	found.app = r.registry.get(found.name)
-	found.unseen = found.app == nil
+	found.unseen = found.app == nil || found.app.isUndecided()
 	if found.app != nil && found.app.refusal != nil {
 		found.obstacle = &obstacle{
 			reason: zimv1alpha1.ReasonAppNotReady,

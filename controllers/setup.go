@@ -98,6 +98,7 @@ func New(options Options) *Controllers {
 		newClient:    options.NewClient,
 		endpoints:    options.Endpoints,
 		registry:     registry,
+		probes:       newProbeLine(options.MaxConcurrentReconciles, c.wakeApps.wake),
 		pressure:     c.pressure,
 	}
 	c.Rooms = &ZimRoomReconciler{

@@ -53,6 +53,8 @@ type world struct {
 	wrapTransport func(http.RoundTripper) http.RoundTripper
 	// logger, if set, is that of a running manager, instead of the suite's.
 	logger logr.Logger
+	// patience is how long a running manager waits for an answer of ZIM. Zero: hangTimeout.
+	patience time.Duration
 	// writeError, if set, lets the operator's writes to Kubernetes fail.
 	writeError func() error
 	// writes counts what the operator writes to Kubernetes.

@@ -37,6 +37,7 @@ type ZimAppReconciler struct {
 	newClient    ClientFactory
 	endpoints    EndpointPolicy
 	registry     *appRegistry
+	probes       *probeLine
 	pressure     *quotaPressure
 }
 
@@ -55,10 +56,15 @@ type appPass struct {
 	// secretVersion is the resourceVersion of the Secret; empty if it was not read.
 	secretVersion string
 	serverSecret  string
+	// inLine is true if ZIM is to be asked, and the pass found no place to do so: the ZimApp will be woken.
+	inLine bool
 }
 
 // Reconcile makes one pass over a ZimApp.
 func (r *ZimAppReconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	p := &appPass{name: request.NamespacedName}
+	defer r.leaveProbes(p)
+
 	object := &zimv1alpha1.ZimApp{}
 	if err := r.Get(ctx, request.NamespacedName, object); err != nil {
 		if client.IgnoreNotFound(err) == nil {
@@ -67,7 +73,7 @@ func (r *ZimAppReconciler) Reconcile(ctx context.Context, request reconcile.Requ
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	p := &appPass{name: request.NamespacedName, object: object, base: object.DeepCopy()}
+	p.object, p.base = object, object.DeepCopy()
 	users, err := r.ensureFinalizer(ctx, p)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -75,6 +81,9 @@ func (r *ZimAppReconciler) Reconcile(ctx context.Context, request reconcile.Requ
 	found, err := r.ensureAccepted(ctx, p)
 	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if found.isUndecided() && p.object.DeletionTimestamp.IsZero() {
+		return r.comeBack(p, found), nil // The conditions stay as they are.
 	}
 	if err := r.writeStatus(ctx, p, found, users); err != nil {
 		return reconcile.Result{}, err
@@ -110,14 +119,15 @@ func (r *ZimAppReconciler) ensureFinalizer(ctx context.Context, p *appPass) ([]z
 }
 
 // ensureAccepted finds out whether ZIM accepts the app, and records it in the registry. ZIM is asked only if
-// something changed since it last said so, or if the next probe of a refused app is due.
+// something changed since it last said so, or if the next probe of a refused app is due. An app that has to wait for
+// that is undecided: what was known of it holds, unless it was of another account.
 func (r *ZimAppReconciler) ensureAccepted(ctx context.Context, p *appPass) (*app, error) {
 	next, known := r.begin(p)
 	refusal, err := r.readCredentials(ctx, p, next)
 	if err != nil {
 		return nil, err
 	}
-	same := known != nil && known.credentials == next.credentials
+	same := known != nil && known.credentials == next.credentials && !known.isUndecided()
 	if same {
 		next.failures = known.failures
 	}
@@ -135,7 +145,9 @@ func (r *ZimAppReconciler) ensureAccepted(ctx context.Context, p *appPass) (*app
 	if err != nil {
 		return nil, err
 	}
-	r.registry.put(next)
+	if !next.isUndecided() || known == nil || known.account != next.account {
+		r.registry.put(next)
+	}
 	return next, nil
 }
 
@@ -173,14 +185,25 @@ func wasAccepted(p *appPass) bool {
 		ready.ObservedGeneration == p.object.Generation && p.object.Status.AcceptedSecretVersion == p.secretVersion
 }
 
-// probe asks ZIM by registering the operator user, which rooms need anyway. It goes past the account's limiter: until
-// ZIM has accepted the app, it has no part in the account.
+// probe asks ZIM by registering the operator user, which rooms need anyway. An app that speaks for its account waits
+// for a turn; another one goes past the account's limiter, because it has no part in the account. Without a place or a
+// turn the app stays undecided.
 func (r *ZimAppReconciler) probe(ctx context.Context, p *appPass, next *app) error {
-	probe, err := r.newClient(endpointOf(p.object), next.account.AppID, p.serverSecret, nil)
+	p.inLine = !r.probes.enter(probe{
+		request: p.request(), accepted: next.accepted, account: next.account, endpoint: endpointOf(p.object),
+	})
+	if p.inLine {
+		return nil
+	}
+	var limiter *zim.Limiter
+	if next.accepted {
+		limiter = r.registry.limiter(next.account, next.rate)
+	}
+	prober, err := r.newClient(endpointOf(p.object), next.account.AppID, p.serverSecret, limiter)
 	if err != nil {
 		return fmt.Errorf("building the client of ZimApp %s: %w", p.name, err)
 	}
-	err = probe.UserRegister(ctx, next.fromUserID)
+	err = prober.UserRegister(ctx, next.fromUserID)
 	if err == nil {
 		return r.accept(p, next, nil)
 	}
@@ -188,11 +211,25 @@ func (r *ZimAppReconciler) probe(ctx context.Context, p *appPass, next *app) err
 	if !ok {
 		return err
 	}
+	if failed.Failure == zim.FailureNoTurn {
+		return nil
+	}
 	ready := appVerdictOf(failed)
 	next.refusal = &ready
 	next.failures++
 	next.nextProbe = r.clock.Now().Add(probeBackoff.delay(next.failures))
 	return nil
+}
+
+// leaveProbes gives back what the pass had or no longer needs of the line of probes, unless it was turned away there.
+func (r *ZimAppReconciler) leaveProbes(p *appPass) {
+	if !p.inLine {
+		r.probes.leave(p.request())
+	}
+}
+
+func (p *appPass) request() reconcile.Request {
+	return reconcile.Request{NamespacedName: p.name}
 }
 
 // accept records that ZIM takes the credentials. The client is kept if they are those from before.
@@ -249,11 +286,13 @@ func (r *ZimAppReconciler) writeStatus(
 }
 
 // comeBack asks for a pass when the next probe is due, or to count again who still uses a ZimApp that is being deleted.
-// What the user must mend wakes the ZimApp by itself.
+// What the user must mend, and a place among the probes, wake the ZimApp by themselves.
 func (r *ZimAppReconciler) comeBack(p *appPass, found *app) reconcile.Result {
 	switch {
 	case !p.object.DeletionTimestamp.IsZero():
 		return reconcile.Result{RequeueAfter: countInterval}
+	case found.isUndecided() && !p.inLine:
+		return reconcile.Result{RequeueAfter: transientBackoff.delay(1)} // It got no turn.
 	case found.refusal == nil, found.nextProbe.IsZero():
 		return reconcile.Result{}
 	}

@@ -2,7 +2,10 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,6 +16,7 @@ import (
 
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/controllers"
+	"github.com/zim-operator/zim-operator/internal/zim"
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
@@ -180,6 +184,141 @@ var _ = Describe("A ZimApp", func() {
 		Expect(w.simulator.Rooms(testAppID)).To(HaveLen(2))
 	})
 
+	Context("that is to be probed while others are", func() {
+		var (
+			answer chan struct{}
+			inCall atomic.Int64
+		)
+
+		BeforeEach(func() {
+			answer = make(chan struct{})
+			inCall.Store(0)
+			w.options.NewClient = patientClient
+			w.restartOperator()
+		})
+		// during runs something while the endpoint hangs in a pass over the ZimApp default.
+		during := func(ctx context.Context, run func()) {
+			GinkgoHelper()
+			w.onCall = func(string) {
+				inCall.Add(1)
+				<-answer
+			}
+			var passes sync.WaitGroup
+			passes.Go(func() {
+				defer GinkgoRecover()
+				w.reconcileApp(ctx, w.namespace)
+			})
+			defer passes.Wait()
+			defer close(answer)
+			Eventually(inCall.Load).WithTimeout(soon).Should(BeEquivalentTo(1))
+			run()
+		}
+		other := func(app *zimv1alpha1.ZimApp) { app.Name = "other" }
+		ofOther := func(room *zimv1alpha1.ZimRoom) {
+			room.Name, room.Spec.ID = "of-other", "of-other"
+			room.Spec.AppRef = &zimv1alpha1.AppReference{Name: "other"}
+		}
+		reconcileOther := func(ctx context.Context) *zimv1alpha1.ZimApp {
+			GinkgoHelper()
+			result, err := w.operator.Apps.Reconcile(ctx, request(w.namespace, "other"))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(result.RequeueAfter).To(BeZero(), "it is woken")
+			app := &zimv1alpha1.ZimApp{}
+			Expect(apiServer.Get(ctx, request(w.namespace, "other").NamespacedName, app)).To(Succeed())
+			return app
+		}
+
+		It("waits without a worker and a word, and so do its rooms", func(ctx context.Context) {
+			w.createSecret(ctx, w.namespace, testSecret)
+			w.createAppObject(ctx, w.namespace)
+			w.createAppObject(ctx, w.namespace, other)
+			room := w.apply(ctx, ofOther)
+			during(ctx, func() {
+				for range 2 {
+					Expect(reconcileOther(ctx).Status.Conditions).To(BeEmpty())
+					w.pass(ctx, room)
+					Expect(w.get(ctx, room).Status.Conditions).To(BeEmpty())
+				}
+				Expect(inCall.Load()).To(BeEquivalentTo(1))
+			})
+			w.onCall = nil
+			Expect(reconcileOther(ctx)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonAccepted))
+			w.pass(ctx, room)
+			Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+		})
+
+		It("goes on meanwhile with what ZIM has accepted", func(ctx context.Context) {
+			w.createApp(ctx, w.namespace)
+			w.createAppObject(ctx, w.namespace, other)
+			waiting := reconcileOther(ctx)
+			room := w.apply(ctx, ofOther)
+			edit := func(app *zimv1alpha1.ZimApp) {
+				app.Spec.FromUserID = "User2"
+				Expect(apiServer.Update(ctx, app)).To(Succeed())
+			}
+			edit(w.app(ctx))
+			edit(waiting)
+			during(ctx, func() {
+				Expect(reconcileOther(ctx).Status).To(Equal(waiting.Status))
+				w.onCall = nil
+				w.pass(ctx, room)
+				Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+			})
+			Expect(reconcileOther(ctx).Status.ObservedGeneration).To(BeEquivalentTo(2))
+			Expect(w.simulator.Users(testAppID)).To(ConsistOf(HaveField("ID", testUser), HaveField("ID", "User2")))
+		})
+
+		It("makes no room in the account that it leaves", func(ctx context.Context) {
+			w.createApp(ctx, w.namespace)
+			w.createAppObject(ctx, w.namespace, other)
+			moved := reconcileOther(ctx)
+			elsewhere := newEmptyWorld(ctx)
+			for _, app := range []*zimv1alpha1.ZimApp{w.app(ctx), moved} {
+				app.Spec.Endpoint = elsewhere.server.URL
+				Expect(apiServer.Update(ctx, app)).To(Succeed())
+			}
+			elsewhere.onCall = func(string) {
+				inCall.Add(1)
+				<-answer
+			}
+			room := w.apply(ctx, ofOther)
+			during(ctx, func() {
+				reconcileOther(ctx)
+				w.pass(ctx, room)
+			})
+			Expect(w.calls()).To(BeEmpty())
+			Expect(w.get(ctx, room).Status.Conditions).To(BeEmpty())
+		})
+
+		It("does not keep the room of others from them", func(ctx context.Context) {
+			w.createSecret(ctx, w.namespace, testSecret)
+			w.createAppObject(ctx, w.namespace, other)
+			stranger := w.apply(ctx, ofOther)
+			w.createAppObject(ctx, w.namespace)
+			owner := createNamespace(ctx, nil)
+			w.createApp(ctx, owner)
+			room := w.applyYounger(ctx, stranger, func(room *zimv1alpha1.ZimRoom) {
+				room.Namespace, room.Spec.ID = owner, stranger.Spec.ID
+			})
+			during(ctx, func() {
+				reconcileOther(ctx)
+				w.onCall = nil
+				w.pass(ctx, room)
+			})
+			Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+		})
+	})
+
+	It("keeps its conditions when it may not ask at present, and asks again in a moment", func(ctx context.Context) {
+		w.createApp(ctx, w.namespace)
+		before := w.app(ctx)
+		w.options.NewClient = clientWithoutTurn
+		w.restartOperator()
+		w.setSecret(ctx, "ffffffffffffffffffffffffffffffff")
+		Expect(w.reconcileApp(ctx, w.namespace).RequeueAfter).To(BeNumerically("~", time.Second, time.Second/5))
+		Expect(w.app(ctx).ResourceVersion).To(Equal(before.ResourceVersion))
+	})
+
 	Context("whose endpoint the manager does not admit", func() {
 		DescribeTable("is stalled, and no call is made",
 			func(ctx context.Context, policy controllers.EndpointPolicy, endpoint, message string) {
@@ -239,6 +378,107 @@ var _ = Describe("A ZimApp", func() {
 		Expect(err).To(HaveOccurred())
 	})
 })
+
+// patientClient builds clients that wait long for an answer.
+func patientClient(endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter) (*zim.Client, error) {
+	httpClient := zim.NewHTTPClient()
+	httpClient.Timeout = 3 * soon
+	return zim.NewClient(zim.Config{
+		Endpoint: endpoint, AppID: appID, ServerSecret: serverSecret, HTTPClient: httpClient, Limiter: limiter,
+	})
+}
+
+// clientWithoutTurn builds clients whose calls never leave.
+func clientWithoutTurn(endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter) (*zim.Client, error) {
+	return zim.NewClient(zim.Config{
+		Endpoint: endpoint, AppID: appID, ServerSecret: serverSecret, HTTPClient: zim.NewHTTPClient(), Limiter: limiter,
+		MayCall: func() error { return errors.New("not now") },
+	})
+}
+
+// These run the manager, under the quota.
+var _ = Describe("Many ZimApps of one account", func() {
+	DescribeTable("are probed within the quota while rooms are being created",
+		func(ctx context.Context, change func(context.Context, *world, []*zimv1alpha1.ZimApp)) {
+			const many, rooms = 12, 60
+			w := newLiveWorld(ctx)
+			w.startManager(ctx)
+			w.createSecret(ctx, w.namespace, testSecret)
+			w.createAppObject(ctx, w.namespace, atVendorRate)
+			for i := range many {
+				w.createAppObject(ctx, w.namespace, atVendorRate, func(app *zimv1alpha1.ZimApp) {
+					app.Name = fmt.Sprintf("other-%d", i)
+				})
+			}
+			apps := w.acceptedApps(ctx, many+1)
+			for i := range rooms {
+				w.apply(ctx, func(room *zimv1alpha1.ZimRoom) {
+					room.Name, room.Spec.ID, room.Spec.Attributes = fmt.Sprintf("room-%d", i), fmt.Sprintf("room-%d", i), nil
+				})
+			}
+			Eventually(func() int { return len(w.simulator.Rooms(testAppID)) }).WithTimeout(soon).
+				Should(BeNumerically(">=", rooms/2))
+			w.simulator.ResetCalls()
+			change(ctx, w, apps)
+			w.acceptedApps(ctx, many+1)
+			Eventually(func() []zimsim.Room { return w.simulator.Rooms(testAppID) }).WithTimeout(soon).
+				Should(HaveLen(rooms))
+			Expect(w.simulator.CallsOf(zimsim.CallFilter{Action: "UserRegister"})).To(HaveLen(many + 1))
+			Expect(w.simulator.Calls()).NotTo(ContainElement(HaveField("Code", BeElementOf(limitCodes))))
+			Expect(busiestSecond(w.simulator.Calls())).To(BeNumerically("<=", 24))
+		},
+		Entry("after their Secret was rotated", func(ctx context.Context, w *world, _ []*zimv1alpha1.ZimApp) {
+			w.simulator.SetApp(zimsim.App{
+				AppID: testAppID, ServerSecret: "ffffffffffffffffffffffffffffffff", CallsPerSecond: 24,
+			})
+			w.setSecret(ctx, "ffffffffffffffffffffffffffffffff")
+		}),
+		Entry("after they were given another user", func(ctx context.Context, _ *world, apps []*zimv1alpha1.ZimApp) {
+			for _, app := range apps {
+				before := app.DeepCopy()
+				app.Spec.FromUserID = "User2"
+				Expect(apiServer.Patch(ctx, app, client.MergeFrom(before))).To(Succeed())
+			}
+		}),
+	)
+})
+
+// limitCodes are what ZIM answers when the quota is used up.
+var limitCodes = []int{660300005, 660700001, 7}
+
+// acceptedApps waits until ZIM has accepted so many ZimApps of the namespace as they are now, with the present Secret.
+func (w *world) acceptedApps(ctx context.Context, count int) []*zimv1alpha1.ZimApp {
+	GinkgoHelper()
+	var accepted []*zimv1alpha1.ZimApp
+	Eventually(func(g Gomega) {
+		var apps zimv1alpha1.ZimAppList
+		g.Expect(apiServer.List(ctx, &apps, client.InNamespace(w.namespace))).To(Succeed())
+		g.Expect(apps.Items).To(HaveLen(count))
+		secret := &corev1.Secret{}
+		g.Expect(apiServer.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "zim"}, secret)).To(Succeed())
+		accepted = nil
+		for i := range apps.Items {
+			app := &apps.Items[i]
+			g.Expect(app).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonAccepted))
+			g.Expect(app.Status.ObservedGeneration).To(Equal(app.Generation))
+			g.Expect(app.Status.AcceptedSecretVersion).To(Equal(secret.ResourceVersion))
+			accepted = append(accepted, app)
+		}
+	}).WithContext(ctx).WithTimeout(3 * soon).WithPolling(100 * time.Millisecond).Should(Succeed())
+	return accepted
+}
+
+// busiestSecond returns how many calls came at most within a second.
+func busiestSecond(calls []zimsim.Call) int {
+	most, first := 0, 0
+	for i := range calls {
+		for calls[i].Time.Sub(calls[first].Time) >= time.Second {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
 
 func entryForCode(code int, status metav1.ConditionStatus, reason string) TableEntry {
 	return Entry(fmt.Sprintf("%d is %s", code, reason),
