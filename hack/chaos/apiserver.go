@@ -37,6 +37,8 @@ type kubeFront struct {
 	mu      sync.Mutex
 	refuses *refusal
 	refused int
+	// watches is how many were begun.
+	watches int
 	// renewed is when the replica last wrote the lease.
 	renewed time.Time
 	// writes are those of ZimRooms that were carried out, attempts all of them, by name.
@@ -140,6 +142,9 @@ func writtenRoom(r *http.Request) string {
 func (f *kubeFront) noteAttempt(r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if r.URL.Query().Get("watch") != "" {
+		f.watches++
+	}
 	if name := writtenRoom(r); name != "" {
 		f.attempts[name]++
 	}
@@ -169,14 +174,14 @@ func (f *kubeFront) count(response *http.Response) error {
 func (f *kubeFront) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.writes, f.attempts, f.refused = map[string]int{}, map[string]int{}, 0
+	f.writes, f.attempts, f.refused, f.watches = map[string]int{}, map[string]int{}, 0, 0
 }
 
-// counts returns the writes by ZimRoom, carried out and tried, and how many requests were refused.
-func (f *kubeFront) counts() (writes, attempts map[string]int, refused int) {
+// counts returns the writes by ZimRoom, carried out and tried, and how many requests were refused and watches begun.
+func (f *kubeFront) counts() (writes, attempts map[string]int, refused, watches int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return maps.Clone(f.writes), maps.Clone(f.attempts), f.refused
+	return maps.Clone(f.writes), maps.Clone(f.attempts), f.refused, f.watches
 }
 
 // lastAttempt is when the replica last tried to write a ZimRoom or a ZimApp.

@@ -16,14 +16,19 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
-// undocumentedCodes stand for those that the vendor may add.
-var undocumentedCodes = []int{8, 100000099, 660300099}
+var (
+	// undocumentedCodes stand for those that the vendor may add.
+	undocumentedCodes = []int{8, 100000099, 660300099}
+	// otherCodes stand for those of groups, conversations, calls and edits of messages, which rooms do not meet: all are
+	// taken alike.
+	otherCodes = []int{660600001, 660800001, 660900003, 661000001}
+)
 
 // heldBack is the code of what the account's plan does not offer. That is not sent again for an hour, so that nothing
 // converges sooner.
 const heldBack = 660000028
 
-// codes returns all codes that the vendor documents for what the operator may meet, and some that nobody documents.
+// codes returns all codes that the vendor documents for what the operator may meet, and some others.
 func codes() []int {
 	var list []int
 	for _, block := range [][2]int{{1, 110000}, {100000000, 100000100}, {660000000, 661001000}} {
@@ -34,7 +39,7 @@ func codes() []int {
 			}
 		}
 	}
-	return slices.Concat(list, undocumentedCodes)
+	return slices.Concat(list, otherCodes, undocumentedCodes)
 }
 
 // codes are all of them, or in a quick run one of each nine.
@@ -57,16 +62,22 @@ func codeRows() []row {
 		return func(w *world, ctx context.Context, r row) (*result, error) { return w.tryCodes(ctx, r, share) }
 	}
 	return []row{
-		{name: "1 % of calls: each code", lasts: time.Minute, writes: true, run: each(0.01)},
-		{name: "20 % of calls: each code", quick: true, lasts: 20 * time.Second, writes: true, run: each(0.2)},
-		{name: "all calls: each code", lasts: 12 * time.Second, run: each(1)},
+		{name: "1 % of calls: each code", lasts: time.Minute, met: callsWereHit, writes: (*trial).writesOfHits,
+			run: each(0.01)},
+		{name: "20 % of calls: each code", quick: true, lasts: 20 * time.Second, met: eachCodeWasAnswered,
+			writes: (*trial).writesOfHits, run: each(0.2)},
+		{name: "all calls: each code", lasts: 12 * time.Second, met: eachCodeWasAnswered, run: each(1)},
 	}
 }
 
 // firstCodeApp is the first of the accounts that get one code each.
 const firstCodeApp = 2000000000
 
-const noSuchRoom = 660300001
+// The codes that say something of the room that is not so.
+const (
+	noSuchRoom = 660300001
+	roomExists = 660300014
+)
 
 // codesLimit leaves time for what ZIM refused twice and may accept later: that is tried after a minute, then after two.
 const codesLimit = 5 * time.Minute
@@ -79,14 +90,16 @@ func (w *world) tryCodes(ctx context.Context, r row, share float64) (*result, er
 	if err := w.createCodeApps(ctx, all); err != nil {
 		return nil, err
 	}
-	t := &trial{world: w, row: r}
+	t := &trial{world: w, row: r, codes: all}
 	for i, code := range all {
 		rooms := newRooms(fmt.Sprintf("share-%g-%d", share, code), 4)
 		for _, room := range rooms {
 			room.appID = firstCodeApp + uint32(i)
 			room.object.Spec.AppRef = &zimv1alpha1.AppReference{Name: codeApp(code)}
+			room.mayBeAdopted = code == noSuchRoom || code == roomExists
 		}
-		rooms[2].mayStay = code == noSuchRoom // It is deleted, and ZIM says that it is gone.
+		rooms[1].anyName = code == noSuchRoom // It is to have another name, and ZIM says that it is gone.
+		rooms[2].mayStay = code == noSuchRoom // Likewise when it is deleted.
 		t.steady, t.fresh = append(t.steady, rooms[:3]...), append(t.fresh, rooms[3])
 	}
 	if err := t.prepare(ctx); err != nil {
@@ -95,21 +108,16 @@ func (w *world) tryCodes(ctx context.Context, r row, share float64) (*result, er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	t.vitals = t.watchVitals(ctx)
-	if err := t.answerCodes(ctx, all, share); err != nil {
+	if err := t.answerCodes(ctx, share); err != nil {
 		return nil, err
 	}
 	took, failed := t.converge(ctx, t.rooms(), codesLimit)
-	result, err := t.judgeCodes(ctx, all, took, failed)
-	if err != nil {
+	if err := t.collectCodes(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.remove(ctx, t.rooms()...); err != nil {
-		return nil, err
-	}
-	if _, err := t.converge(ctx, t.rooms(), settleLimit); err != nil {
-		result.broken = append(result.broken, "in the end: "+err.Error())
-	}
-	return result, nil
+	result := t.result(took, failed)
+	result.seen = t.summaryOfCodes() + ", " + result.seen
+	return result, t.clear(ctx, result)
 }
 
 // createCodeApps creates an account for each code, if it is not there from an earlier row.
@@ -134,8 +142,8 @@ func (w *world) createCodeApps(ctx context.Context, all []int) error {
 }
 
 // answerCodes has the codes answered while rooms come, change and go.
-func (t *trial) answerCodes(ctx context.Context, all []int, share float64) error {
-	for i, code := range all {
+func (t *trial) answerCodes(ctx context.Context, share float64) error {
+	for i, code := range t.codes {
 		fault := zimsim.Fault{Kind: zimsim.FaultCode, Code: code, AppID: uint32(firstCodeApp + i), Probability: share}
 		if err := t.simulator.Inject(ctx, fault); err != nil {
 			return err
@@ -160,29 +168,39 @@ func (t *trial) answerCodes(ctx context.Context, all []int, share float64) error
 	return t.heal(ctx)
 }
 
-// judgeCodes judges each account by itself: the quota is one of each.
-func (t *trial) judgeCodes(ctx context.Context, all []int, took time.Duration, failed error) (*result, error) {
-	var busiest int
-	for i := range all {
+// collectCodes is collect for all accounts.
+func (t *trial) collectCodes(ctx context.Context) error {
+	for i := range t.codes {
 		calls, err := t.simulator.Calls(ctx, uint32(firstCodeApp+i))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		busiest = max(busiest, testbed.BusiestSecond(calls.By(testbed.OperatorAgent).Times()))
 		t.calls = append(t.calls, calls.By(testbed.OperatorAgent)...)
 	}
-	if err := t.collectEnds(); err != nil {
-		return nil, err
+	return errors.Join(t.collectState(ctx), t.collectEnds())
+}
+
+// hitsOfCodes counts how often each code was answered.
+func (t *trial) hitsOfCodes() []int {
+	hits := make([]int, len(t.codes))
+	for _, call := range t.calls {
+		if i := int(call.AppID) - firstCodeApp; call.Fault != "" && i >= 0 && i < len(hits) {
+			hits[i]++
+		}
 	}
-	perAccount := t.calls
-	t.calls = nil // The rate of all together means nothing.
-	result := t.result(took, failed)
-	t.calls = perAccount
-	result.rate, result.seen = busiest, fmt.Sprintf("%d codes, %s", len(all), t.summary())
-	if busiest > requestsPerSecond+arrivalJitter {
-		result.broken = append(result.broken, fmt.Sprintf("%d calls in a second for an account", busiest))
+	return hits
+}
+
+// eachCodeWasAnswered is for codes that are to be answered often.
+func eachCodeWasAnswered(t *trial) string {
+	if i := slices.Index(t.hitsOfCodes(), 0); i >= 0 {
+		return fmt.Sprintf("%d was never answered", t.codes[i])
 	}
-	result.broken = append(result.broken, wronglyDestroyed(t.rooms(), t.calls)...)
-	result.broken = append(result.broken, hurried(t.rooms(), t.calls)...)
-	return result, nil
+	return ""
+}
+
+// summaryOfCodes says how many codes were answered at all.
+func (t *trial) summaryOfCodes() string {
+	met := slices.DeleteFunc(t.hitsOfCodes(), func(hits int) bool { return hits == 0 })
+	return fmt.Sprintf("%d of %d codes met", len(met), len(t.codes))
 }

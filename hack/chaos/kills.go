@@ -22,7 +22,7 @@ const (
 func killRows() []row {
 	return []row{{
 		name: fmt.Sprintf("killed at random again and again, %d rooms", killRooms), quick: true, lives: true,
-		run: (*world).tryKills,
+		writes: (*trial).writesOfChanges, run: (*world).tryKills,
 	}}
 }
 
@@ -33,6 +33,11 @@ func (w *world) tryKills(ctx context.Context, r row) (*result, error) {
 	if w.quick {
 		count = killsQuick
 	}
+	t := &trial{world: w, row: r, survivors: newSurvivors("killed")}
+	if err := t.prepare(ctx); err != nil {
+		return nil, err
+	}
+	t.steady = newRooms("killed", killRooms)
 	alone, err := w.newReplica(ctx, "alone")
 	if err != nil {
 		return nil, err
@@ -43,24 +48,11 @@ func (w *world) tryKills(ctx context.Context, r row) (*result, error) {
 	}
 	w.replicas = []*replica{alone}
 	defer func() { w.replicas = pair }()
-	t := &trial{world: w, row: r, steady: newRooms("killed", killRooms)}
-	if err := w.simulator.Forget(ctx); err != nil {
-		return nil, err
-	}
-	k := &killer{trial: t, next: killRooms}
-	t.began = time.Now()
-	for range count {
-		if err := k.live(ctx, alone); err != nil {
-			return nil, err
-		}
-	}
-	if err := alone.start(ctx); err != nil {
-		return nil, err
-	}
-	t.vitals = w.watchVitals(ctx)
-	t.vitals.before = map[int]int{} // Nobody has grown up.
-	t.ended = time.Now()
-	result, err := k.finish(ctx)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	t.vitals = w.watchVitals(watching)
+	k := &killer{trial: t, next: killRooms, others: t.survivors.changes(w)}
+	result, err := k.kill(ctx, alone, count)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +72,27 @@ type killer struct {
 	gone    []*room
 	next    int
 	changes int
+	others  []change // To the survivors.
+	due     change   // One of them, for the present life.
+}
+
+// kill has all lives, but for the last one, which sees to it that all gets well.
+func (k *killer) kill(ctx context.Context, alone *replica, count int) (*result, error) {
+	k.began = time.Now()
+	each := count / (len(k.others) + 1)
+	for i := range count {
+		if i%each == each-1 && len(k.others) > 0 {
+			k.due, k.others = k.others[0], k.others[1:]
+		}
+		if err := k.live(ctx, alone); err != nil {
+			return nil, err
+		}
+	}
+	if err := alone.start(ctx); err != nil {
+		return nil, err
+	}
+	k.ended = time.Now()
+	return k.finish(ctx)
 }
 
 // live is one life of the manager, at whose end it is killed.
@@ -103,9 +116,13 @@ func (k *killer) live(ctx context.Context, alone *replica) error {
 	return nil
 }
 
-// change does something to a random room. The first time that a room is chosen, it is created.
+// change does something to a random room, unless something is due. The first time that a room is chosen, it is created.
 func (k *killer) change(ctx context.Context) error {
 	k.changes++
+	if due := k.due; due != nil {
+		k.due = nil
+		return due(ctx)
+	}
 	i, kind := rand.IntN(len(k.steady)), rand.IntN(5) //nolint:gosec // No secret.
 	r := k.steady[i]
 	if r.object.UID == "" {
@@ -144,18 +161,12 @@ func (k *killer) finish(ctx context.Context) (*result, error) {
 	if err := k.collect(ctx); err != nil {
 		return nil, err
 	}
-	k.writes, k.attempts = nil, nil // Each life writes anew.
+	k.countWrites()
 	result := k.result(took, failed)
 	left, broken := k.strays(ctx)
 	result.seen += fmt.Sprintf(", %d rooms left behind", left)
 	result.broken = append(result.broken, broken...)
-	if err := k.remove(ctx, k.rooms()...); err != nil {
-		return nil, err
-	}
-	if _, err := k.converge(ctx, k.rooms(), settleLimit); err != nil {
-		result.broken = append(result.broken, "in the end: "+err.Error())
-	}
-	return result, nil
+	return result, k.clear(ctx, result)
 }
 
 // strays finds live rooms that nobody declares: how many were left behind in doubt, and those without that excuse.
@@ -164,10 +175,12 @@ func (k *killer) strays(ctx context.Context) (left int, broken []string) {
 	if err != nil {
 		return 0, []string{err.Error()}
 	}
-	for _, r := range k.rooms() {
-		if _, exists := live[r.object.Spec.ID]; exists && r.mayStay {
+	for _, r := range k.gone {
+		if _, exists := live[r.object.Spec.ID]; exists {
 			left++
 		}
+	}
+	for _, r := range k.rooms() {
 		if r.isDeclared() || r.mayStay {
 			delete(live, r.object.Spec.ID)
 		}

@@ -34,7 +34,7 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 	flags.StringVar(&o.manager, "manager", filepath.Join(bin, "manager"), "the built manager")
 	flags.StringVar(&o.simulator, "simulator", filepath.Join(bin, "zimsim"), "the built simulator")
 	flags.BoolVar(&o.quick, "quick", getenv("CHAOS") == "quick",
-		"fewer rows, rooms and seconds, under four minutes in all; CHAOS=quick does the same")
+		"fewer rows, rooms and seconds, five minutes in all; CHAOS=quick does the same")
 	flags.BoolVar(&o.keep, "keep-logs", false, "keep the logs of all processes if something fails")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -213,109 +212,4 @@ func (w *world) leader(ctx context.Context) (*replica, error) {
 		return nil, fmt.Errorf("waiting for a leader: %w", err)
 	}
 	return leader, nil
-}
-
-// vitals are what was seen of the replicas while a row ran.
-type vitals struct {
-	mu sync.Mutex
-	// before and most are resident sizes in KB of the processes that were there at the beginning.
-	before, most map[int]int
-	alive        map[int]bool // Liveness was answered once.
-	unanswered   map[int]int  // Probes in a row without an answer.
-	// ill is what a kubelet would have killed a process for; empty: nothing.
-	ill string
-}
-
-// livenessProbes is how many probes in a row must fail for a kubelet to kill a container.
-const livenessProbes = 3
-
-// watchVitals looks at the replicas until the context ends.
-func (w *world) watchVitals(ctx context.Context) *vitals {
-	v := &vitals{before: map[int]int{}, most: map[int]int{}, alive: map[int]bool{}, unanswered: map[int]int{}}
-	for _, r := range w.replicas {
-		if p, ok := r.running(); ok {
-			if used, err := p.Usage(); err == nil {
-				v.before[p.PID] = used.ResidentKB
-			}
-		}
-	}
-	go func() {
-		for testbed.Sleep(ctx, time.Second/2) == nil {
-			for _, r := range w.replicas {
-				v.look(ctx, r)
-			}
-		}
-	}()
-	return v
-}
-
-func (v *vitals) look(ctx context.Context, r *replica) {
-	p, ok := r.running()
-	if !ok {
-		return
-	}
-	used, err := p.Usage()
-	healthy, answer := probe(ctx, r.health)
-	if again, ok := r.running(); err != nil || !ok || again != p {
-		return // It went meanwhile.
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if _, known := v.before[p.PID]; known {
-		v.most[p.PID] = max(v.most[p.PID], used.ResidentKB)
-	}
-	switch {
-	case healthy:
-		v.alive[p.PID], v.unanswered[p.PID] = true, 0
-	case v.alive[p.PID]:
-		v.unanswered[p.PID]++
-		if v.unanswered[p.PID] >= livenessProbes {
-			v.ill = answer
-		}
-	}
-}
-
-// growth is by how much the process has grown that has grown most; 0 if nobody was measured.
-func (v *vitals) growth() float64 {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	most := 0.0
-	for pid, before := range v.before {
-		if before > 0 {
-			most = max(most, 1, float64(v.most[pid])/float64(before))
-		}
-	}
-	return most
-}
-
-// sizes returns the size of the biggest process, in KB, at the beginning and at most. Zero: nobody was measured.
-func (v *vitals) sizes() (before, most int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for pid := range v.before {
-		before, most = max(before, v.before[pid]), max(most, v.before[pid], v.most[pid])
-	}
-	return before, most
-}
-
-func (v *vitals) illness() string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.ill
-}
-
-var prober = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-
-// probe asks for liveness as a kubelet does.
-func probe(ctx context.Context, address string) (healthy bool, answer string) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", nil)
-	if err != nil {
-		return false, err.Error()
-	}
-	response, err := prober.Do(request)
-	if err != nil {
-		return false, err.Error()
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK, response.Status
 }

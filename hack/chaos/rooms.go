@@ -35,6 +35,12 @@ type room struct {
 	// mayStay: the live room may outlive the ZimRoom. A CreateRoom whose answer nobody lived to write down is no reason to
 	// destroy anything: every doubt is decided against that.
 	mayStay bool
+	// mayBeAdopted: others may have created the live room, or ZIM said so.
+	mayBeAdopted bool
+	// anyName: ZIM said that the live room was gone while it was not, and cannot be asked for its name.
+	anyName bool
+	// waits: somebody is in the room, so it keeps the name it has, which is none.
+	waits bool
 }
 
 // newRooms returns so many rooms whose names begin alike.
@@ -52,6 +58,14 @@ func newRooms(prefix string, count int) []*room {
 		rooms = append(rooms, &room{object: object, appID: testbed.AppID})
 	}
 	return rooms
+}
+
+// liveName is the name that the live room is to have.
+func (r *room) liveName() string {
+	if r.waits {
+		return ""
+	}
+	return r.object.Spec.Name
 }
 
 // isDeclared tells whether the ZimRoom is to exist.
@@ -139,8 +153,8 @@ func (w *world) live(ctx context.Context, rooms []*room) (map[string]zimsim.Room
 	return all, nil
 }
 
-// astray returns what is not as declared, in Kubernetes or at ZIM: one line for each room.
-func (w *world) astray(ctx context.Context, rooms []*room) ([]string, error) {
+// objects returns all ZimRooms as the API server has them, by name.
+func (w *world) objects(ctx context.Context) (map[string]*zimv1alpha1.ZimRoom, error) {
 	list := &zimv1alpha1.ZimRoomList{}
 	if err := w.kube.List(ctx, list, client.InNamespace(namespace)); err != nil {
 		return nil, fmt.Errorf("listing ZimRooms: %w", err)
@@ -148,6 +162,15 @@ func (w *world) astray(ctx context.Context, rooms []*room) ([]string, error) {
 	present := map[string]*zimv1alpha1.ZimRoom{}
 	for i := range list.Items {
 		present[list.Items[i].Name] = &list.Items[i]
+	}
+	return present, nil
+}
+
+// astray returns what is not as declared, in Kubernetes or at ZIM: one line for each room.
+func (w *world) astray(ctx context.Context, rooms []*room) ([]string, error) {
+	present, err := w.objects(ctx)
+	if err != nil {
+		return nil, err
 	}
 	live, err := w.live(ctx, rooms)
 	if err != nil {
@@ -174,11 +197,11 @@ func (r *room) compare(object *zimv1alpha1.ZimRoom, live zimsim.Room, exists boo
 	ready := testbed.FindCondition(object.Status.Conditions, zimv1alpha1.ReadyCondition)
 	switch {
 	case ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != object.Generation,
-		testbed.IsTrue(object.Status.Conditions, zimv1alpha1.ReplacementPendingCondition):
+		pendingReason(object) != r.pendingReason():
 		return "not as declared" + states(object)
 	case !exists:
 		return "there is no room"
-	case live.Name != r.object.Spec.Name:
+	case live.Name != r.liveName() && !r.anyName:
 		return "the room has another name"
 	}
 	for _, attribute := range r.object.Spec.Attributes {
@@ -186,8 +209,26 @@ func (r *room) compare(object *zimv1alpha1.ZimRoom, live zimsim.Room, exists boo
 			return "the room has other attributes"
 		}
 	}
-	if !slices.Contains(object.Finalizers, zimv1alpha1.Finalizer) {
+	retain := object.Spec.DeletionPolicy == zimv1alpha1.DeletionPolicyRetain
+	if !retain && !slices.Contains(object.Finalizers, zimv1alpha1.Finalizer) {
 		return "no finalizer"
+	}
+	return ""
+}
+
+// pendingReason is why the declared name has to wait; empty: it does not.
+func pendingReason(object *zimv1alpha1.ZimRoom) string {
+	pending := testbed.FindCondition(object.Status.Conditions, zimv1alpha1.ReplacementPendingCondition)
+	if pending == nil || pending.Status != metav1.ConditionTrue {
+		return ""
+	}
+	return pending.Reason
+}
+
+// pendingReason is what the function of this name is to return.
+func (r *room) pendingReason() string {
+	if r.waits {
+		return zimv1alpha1.ReasonRoomOccupied
 	}
 	return ""
 }

@@ -8,9 +8,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/testbed"
+	"github.com/zim-operator/zim-operator/internal/zimsim"
 )
 
 const (
@@ -29,10 +32,14 @@ type row struct {
 	lasts time.Duration
 	// begin breaks something; whatever it is, world.heal mends it, and end what that does not know.
 	begin, end func(ctx context.Context, t *trial) error
+	// met tells whether the fault did anything.
+	met expectation
 	// burst: the changes to the rooms come all at once, and the fault in the middle of them.
 	burst bool
-	// writes: what is written changes so often that more writes are needed. lives: no process lives on.
-	writes, lives bool
+	// writes is how many more writes of a ZimRoom the fault asks for; nil: none.
+	writes func(t *trial, name string) int
+	// losesAnswers: calls may be carried out whose answers never come, and nobody knows which. lives: no process lives on.
+	losesAnswers, lives bool
 	// restarts is how many ends of processes the fault excuses.
 	restarts int
 	// judge looks for what only this fault can break, and says what was seen.
@@ -46,20 +53,43 @@ type trial struct {
 	*world
 	row           row
 	steady, fresh []*room
+	survivors     *survivors
 	began, ended  time.Time       // Of the fault.
 	without       time.Time       // When the leader's process was gone; zero if the fault is another one.
 	calls         testbed.Journal // Of the operator, from the beginning of the fault to the end.
 	writes        map[string]int  // While the fault lasted.
 	attempts      map[string]int
 	refused       int
+	watches       int
+	after         state
 	vitals        *vitals
 	leader        *replica // At the beginning.
 	restarts      int
 	panics        []string
+	codes         []int // Of the accounts, one each; nil if there is but the usual account.
+
+	mu      sync.Mutex
+	meddled map[string]int // How often others took away what was written, by ZimRoom.
 }
 
+// state is what was there when the rooms had converged.
+type state struct {
+	objects map[string]*zimv1alpha1.ZimRoom // By name.
+	live    map[string]zimsim.Room          // By id.
+}
+
+// change is something that people, or others, do to rooms.
+type change func(context.Context) error
+
 // rooms are all of the trial.
-func (t *trial) rooms() []*room { return slices.Concat(t.steady, t.fresh) }
+func (t *trial) rooms() []*room { return slices.Concat(t.steady, t.fresh, t.survivors.rooms()) }
+
+// single are those that never have two ZimRooms.
+func (t *trial) single() []*room {
+	return slices.DeleteFunc(t.rooms(), func(r *room) bool {
+		return t.survivors != nil && r.object.Spec.ID == t.survivors.given.object.Spec.ID
+	})
+}
 
 // prefix begins the names of a row's rooms: the row's own, cut short, and a sum of all of it.
 func (r *row) prefix() string {
@@ -78,7 +108,10 @@ func (r *row) prefix() string {
 // rooms.
 func (w *world) try(ctx context.Context, r row) (*result, error) {
 	steady, fresh := w.size()
-	t := &trial{world: w, row: r, steady: newRooms(r.prefix(), steady), fresh: newRooms(r.prefix()+"-new", fresh)}
+	t := &trial{
+		world: w, row: r, steady: newRooms(r.prefix(), steady), fresh: newRooms(r.prefix()+"-new", fresh),
+		survivors: newSurvivors(r.prefix()),
+	}
 	if r.lasts == 0 {
 		t.row.lasts = w.lasts()
 	}
@@ -96,13 +129,18 @@ func (w *world) try(ctx context.Context, r row) (*result, error) {
 		return nil, err
 	}
 	result := t.result(took, failed)
-	if err := w.remove(ctx, t.rooms()...); err != nil {
-		return nil, err
+	return result, t.clear(ctx, result)
+}
+
+// clear removes all rooms, so that the next row begins without.
+func (t *trial) clear(ctx context.Context, result *result) error {
+	if err := t.remove(ctx, t.rooms()...); err != nil {
+		return err
 	}
-	if _, err := w.converge(ctx, t.rooms(), settleLimit); err != nil {
+	if _, err := t.converge(ctx, t.rooms(), settleLimit); err != nil {
 		result.broken = append(result.broken, "in the end: "+err.Error())
 	}
-	return result, nil
+	return t.survivors.sweep(ctx, t.world)
 }
 
 // prepare has the steady rooms Ready, and all counts at nothing.
@@ -116,6 +154,11 @@ func (t *trial) prepare(ctx context.Context) (err error) {
 	if _, err := t.converge(ctx, t.steady, settleLimit); err != nil {
 		return fmt.Errorf("before the fault: %w", err)
 	}
+	if t.survivors != nil {
+		if err := t.survivors.prepare(ctx, t.world); err != nil {
+			return err
+		}
+	}
 	for _, r := range t.replicas {
 		r.front.forget()
 	}
@@ -124,7 +167,7 @@ func (t *trial) prepare(ctx context.Context) (err error) {
 
 // breakThings has the fault, and changes while it lasts.
 func (t *trial) breakThings(ctx context.Context) error {
-	changes := t.changes()
+	first, changes := t.changes()
 	spread := t.row.lasts * 4 / 5
 	t.began = time.Now()
 	if t.row.burst {
@@ -140,7 +183,7 @@ func (t *trial) breakThings(ctx context.Context) error {
 	if err := t.row.begin(ctx, t); err != nil {
 		return fmt.Errorf("breaking something: %w", err)
 	}
-	for i, change := range changes {
+	for i, change := range slices.Insert(changes, 0, first) {
 		pause := time.Until(t.began.Add(spread * time.Duration(i) / time.Duration(len(changes))))
 		if err := testbed.Sleep(ctx, pause); err != nil {
 			return err
@@ -163,9 +206,8 @@ func (t *trial) breakThings(ctx context.Context) error {
 }
 
 // changes are what people and others do to the rooms, in random order: new rooms, edits of attributes and of names,
-// rooms that vanish, deletions.
-func (t *trial) changes() []func(context.Context) error {
-	var list []func(context.Context) error
+// rooms that vanish, deletions. The first comes just after the fault has begun: another name, which takes most calls.
+func (t *trial) changes() (first change, list []change) {
 	each := len(t.fresh)
 	for i := range each {
 		list = append(list,
@@ -177,17 +219,22 @@ func (t *trial) changes() []func(context.Context) error {
 				func(ctx context.Context) error { return t.remove(ctx, t.steady[each+i+1]) })
 		}
 	}
-	last := t.steady[len(t.steady)-1]
-	list = append(list, func(ctx context.Context) error { return t.edit(ctx, last, "second", "Another name") })
+	const renames = 3
+	var rename []change
+	for _, r := range t.steady[len(t.steady)-renames:] {
+		rename = append(rename, func(ctx context.Context) error { return t.edit(ctx, r, "second", "Another name") })
+	}
+	list = slices.Concat(list, rename[1:], t.survivors.changes(t.world))
 	shuffle(list)
-	return list
+	return rename[0], list
 }
 
 func (t *trial) countWrites() {
 	t.writes, t.attempts = map[string]int{}, map[string]int{}
 	for _, r := range t.replicas {
-		writes, attempts, refused := r.front.counts()
+		writes, attempts, refused, watches := r.front.counts()
 		t.refused += refused
+		t.watches += watches
 		for name, count := range attempts {
 			t.writes[name] += writes[name]
 			t.attempts[name] += count
@@ -195,11 +242,19 @@ func (t *trial) countWrites() {
 	}
 }
 
-// collect reads what was called.
+// collect reads what was called, and what there is now.
 func (t *trial) collect(ctx context.Context) error {
 	calls, err := t.simulator.Calls(ctx, testbed.AppID)
 	t.calls = calls.By(testbed.OperatorAgent)
-	return errors.Join(err, t.collectEnds())
+	return errors.Join(err, t.collectState(ctx), t.collectEnds())
+}
+
+func (t *trial) collectState(ctx context.Context) (err error) {
+	if t.after.objects, err = t.objects(ctx); err != nil {
+		return err
+	}
+	t.after.live, err = t.world.live(ctx, t.rooms())
+	return err
 }
 
 // collectEnds counts the ends of processes, and finds panics.
