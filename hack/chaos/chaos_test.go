@@ -127,10 +127,30 @@ func TestHurried(t *testing.T) {
 			for i := range tc.calls {
 				tc.calls[i].RoomID = r.object.Spec.ID
 			}
-			if got := hurried([]*room{r}, slices.Clone(tc.calls)); (len(got) > 0) != tc.hurried {
+			if got := hurried([]*room{r}, slices.Clone(tc.calls), false); (len(got) > 0) != tc.hurried {
 				t.Errorf("got %v", got)
 			}
 		})
+	}
+}
+
+func TestHiddenChangesExplainOneCallEach(t *testing.T) {
+	r := newRooms("room", 1)[0]
+	r.asked = []time.Time{at(-60), at(-50), at(-40)} // Created, and changed twice.
+	var calls testbed.Journal
+	for i := range 4 {
+		calls = append(calls, zimsim.Call{Time: at(float64(i) / 2), Action: testbed.CreateRoom, RoomID: "room-000"})
+	}
+	if got := hurried([]*room{r}, slices.Clone(calls[:3]), true); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+	for name, got := range map[string][]string{
+		"more calls than changes": hurried([]*room{r}, slices.Clone(calls), true),
+		"no change was hidden":    hurried([]*room{r}, slices.Clone(calls[:2]), false),
+	} {
+		if len(got) != 1 {
+			t.Errorf("%s: got %v", name, got)
+		}
 	}
 }
 

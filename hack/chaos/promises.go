@@ -43,7 +43,7 @@ func (t *trial) result(took time.Duration, failed error) *result {
 	r.broken = slices.Concat(r.broken, t.unmet(), t.panics, r.excesses(), t.ends(), t.written(),
 		wronglyDestroyed(t.rooms(), t.calls, t.mayRepeatEnd), t.survivors.harmed(t.after.live), t.takenOver())
 	if !t.row.lives {
-		r.broken = append(r.broken, hurried(t.single(), t.calls)...)
+		r.broken = append(r.broken, hurried(t.single(), t.calls, t.row.hides)...)
 	}
 	if t.row.judge != nil {
 		seen, broken := t.row.judge(t)

@@ -118,14 +118,14 @@ func kubernetesRows() []row {
 	}
 	return []row{
 		// The leader ends without its lease; a replica that starts gives up after half a minute.
-		{name: "API server away for a minute", lasts: time.Minute, restarts: 2, met: aProcessEnded,
+		{name: "API server away for a minute", lasts: time.Minute, hides: true, restarts: 2, met: aProcessEnded,
 			begin: func(_ context.Context, t *trial) error {
 				return t.everyReplica(func(r *replica) error {
 					r.kube.Stop()
 					return nil
 				})
 			}},
-		{name: "API server swallows everything", lasts: 30 * time.Second, restarts: 2, met: aProcessEnded,
+		{name: "API server swallows everything", lasts: 30 * time.Second, hides: true, restarts: 2, met: aProcessEnded,
 			begin: func(_ context.Context, t *trial) error {
 				return t.everyReplica(func(r *replica) error { return r.kube.swallow() })
 			}},
@@ -142,9 +142,9 @@ func kubernetesRows() []row {
 		{name: "writes are refused with 503", met: requestsWereRefused,
 			begin: refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, false)},
 		{name: "everything is refused with 503", lasts: 20 * time.Second, met: requestsWereRefused,
-			restarts: 1, // The leader, without its lease.
-			begin:    refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, true)},
-		{name: "watches are cut every 2 s", quick: true, met: watchesBegan, begin: cutWatches},
+			hides: true, restarts: 1, // The leader, without its lease.
+			begin: refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, true)},
+		{name: "watches are cut every 2 s", quick: true, hides: true, met: watchesBegan, begin: cutWatches},
 		{name: "objects change under its hands", met: roomsWereMeddledWith, writes: (*trial).writesOfMeddling,
 			begin: meddle},
 	}
@@ -217,13 +217,13 @@ func leaderRows() []row {
 		{name: "leader paused beyond its lease", quick: true, lasts: next, burst: true, restarts: 1,
 			judge: (*trial).judgeSuccession, begin: pauseLeader, end: wakeLeader},
 		// What is started in its place meanwhile ends too, unless it has half a minute.
-		{name: "leader cut off from the API server", lasts: 25 * time.Second, burst: true, restarts: 2,
+		{name: "leader cut off from the API server", lasts: 25 * time.Second, burst: true, hides: true, restarts: 2,
 			judge: (*trial).judgeSuccession, begin: func(_ context.Context, t *trial) error {
 				t.leader.kube.Stop()
 				return nil
 			}},
-		{name: "API server swallows all that the leader sends", lasts: 25 * time.Second, burst: true, restarts: 2,
-			judge: (*trial).judgeSuccession, begin: func(_ context.Context, t *trial) error {
+		{name: "API server swallows all that the leader sends", lasts: 25 * time.Second, burst: true, hides: true,
+			restarts: 2, judge: (*trial).judgeSuccession, begin: func(_ context.Context, t *trial) error {
 				return t.leader.kube.swallow()
 			}},
 		{name: "lease deleted", restarts: 1, judge: (*trial).judgeLease, begin: func(ctx context.Context, t *trial) error {

@@ -38,6 +38,8 @@ type row struct {
 	burst bool
 	// writes is how many more writes of a ZimRoom the fault asks for; nil: none.
 	writes func(t *trial, name string) int
+	// hides: replicas may hear of changes much later.
+	hides bool
 	// losesAnswers: calls may be carried out whose answers never come, and nobody knows which. lives: no process lives on.
 	losesAnswers, lives bool
 	// restarts is how many ends of processes the fault excuses.
