@@ -255,7 +255,7 @@ func (t *trial) collectState(ctx context.Context) (err error) {
 	if t.after.objects, err = t.objects(ctx); err != nil {
 		return err
 	}
-	t.after.live, err = t.world.live(ctx, t.rooms())
+	t.after.live, err = t.live(ctx, t.rooms())
 	return err
 }
 
