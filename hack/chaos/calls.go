@@ -70,7 +70,7 @@ var freshTries = []int{3, 51102, 100000004, 100000005, 660300001, 660500002, 660
 
 // hurried finds rooms that a replica called twice within a second for the same, unless somebody asked for the second
 // call, or ZIM did: that once for each code. Another replica may look at once, too. Where changes are hidden from the
-// replicas, each explains one call, however late.
+// replicas, each explains one call of each action, however late.
 func hurried(rooms []*room, calls testbed.Journal, hidden bool) []string {
 	type caller struct{ room, agent string }
 	type subject struct {
@@ -78,7 +78,7 @@ func hurried(rooms []*room, calls testbed.Journal, hidden bool) []string {
 		action string
 	}
 	byID, history, excused := byID(rooms), map[caller]testbed.Journal{}, map[subject][]int{}
-	late := map[string]int{}
+	late := map[subject]int{}
 	var lines []string
 	for _, call := range calls {
 		who := caller{call.RoomID, call.UserAgent}
@@ -100,8 +100,8 @@ func hurried(rooms []*room, calls testbed.Journal, hidden bool) []string {
 		case asked:
 			excused[about] = append(excused[about], code)
 		case r.asksFor(past[before].Time, call.Time), bringsBack(call.Action, past[before:]):
-		case hidden && late[call.RoomID] < r.changesBefore(call.Time):
-			late[call.RoomID]++
+		case hidden && late[about] < r.changesBefore(call.Time):
+			late[about]++
 		default:
 			lines = append(lines, fmt.Sprintf("%s was called twice for %s within %s", call.RoomID, call.Action,
 				apart.Round(time.Millisecond)))

@@ -144,6 +144,15 @@ func TestHiddenChangesExplainOneCallEach(t *testing.T) {
 	if got := hurried([]*room{r}, slices.Clone(calls[:3]), true); len(got) > 0 {
 		t.Errorf("got %v", got)
 	}
+	both := slices.Clone(calls[:3])
+	for i := range both {
+		both[i].Action = testbed.ModifyRoomAttribute
+	}
+	both = append(both, calls[:3]...)
+	slices.SortStableFunc(both, func(a, b zimsim.Call) int { return a.Time.Compare(b.Time) })
+	if got := hurried([]*room{r}, both, true); len(got) > 0 {
+		t.Errorf("two actions: got %v", got)
+	}
 	for name, got := range map[string][]string{
 		"more calls than changes": hurried([]*room{r}, slices.Clone(calls), true),
 		"no change was hidden":    hurried([]*room{r}, slices.Clone(calls[:2]), false),

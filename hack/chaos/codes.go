@@ -79,9 +79,6 @@ const (
 	roomExists = 660300014
 )
 
-// codesLimit leaves time for what ZIM refused twice and may accept later: that is tried after a minute, then after two.
-const codesLimit = 5 * time.Minute
-
 func codeApp(code int) string { return fmt.Sprintf("code-%d", code) }
 
 // tryCodes creates the accounts, and in each of them rooms to edit, to rename and to delete.
@@ -111,7 +108,7 @@ func (w *world) tryCodes(ctx context.Context, r row, share float64) (*result, er
 	if err := t.answerCodes(ctx, share); err != nil {
 		return nil, err
 	}
-	took, failed := t.converge(ctx, t.rooms(), codesLimit)
+	took, failed := t.converge(ctx, t.rooms(), convergeLimit)
 	if err := t.collectCodes(ctx); err != nil {
 		return nil, err
 	}
