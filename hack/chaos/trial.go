@@ -18,7 +18,7 @@ import (
 
 const (
 	// convergeLimit is when to give up waiting for the rooms after a fault. It leaves time for what ZIM refused twice and
-	// may accept later, which is tried after a minute, then after two; and for an account whose rate was cut again and again.
+	// may accept later, which is tried after a minute, then after two; and for a rate that was cut again and again.
 	convergeLimit = 5 * time.Minute
 	// settleLimit is how long rooms may take to come and to go while nothing is broken.
 	settleLimit = time.Minute
