@@ -10,8 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -43,7 +41,6 @@ func run(args []string) error {
 	defer cancel(nil)
 	running := &testbed.Processes{}
 	testbed.WatchSignals(cancel, running.Kill)
-	signal.Reset(syscall.SIGPIPE) // Connections that are cut raise it too, as soon as anybody listens for it.
 	dir, err := os.MkdirTemp("", "zim-operator-chaos-")
 	if err != nil {
 		return fmt.Errorf("making a directory for logs: %w", err)

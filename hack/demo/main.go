@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -31,7 +32,7 @@ func run(out io.Writer, told story, stay bool) (err error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	running := &testbed.Processes{}
-	testbed.WatchSignals(cancel, running.Kill)
+	testbed.WatchSignals(cancel, running.Kill, syscall.SIGPIPE) // A reader of the output may go away.
 
 	files, err := findFiles(os.Executable, os.Getenv)
 	if err != nil {

@@ -32,10 +32,10 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// WatchSignals cancels on the first signal and calls again on each further one. A reader of the output that goes away
-// counts as a signal too, once: everything that is written afterwards would raise it again.
-func WatchSignals(cancel context.CancelCauseFunc, again func()) {
-	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGPIPE}
+// WatchSignals cancels on the first signal and calls again on each further one. SIGPIPE, if it is among the additional
+// ones, counts once: everything that is written afterwards would raise it again. It comes from connections too.
+func WatchSignals(cancel context.CancelCauseFunc, again func(), additional ...os.Signal) {
+	watched := append([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}, additional...)
 	if !signal.Ignored(syscall.SIGHUP) { // It is with nohup.
 		watched = append(watched, syscall.SIGHUP)
 	}
