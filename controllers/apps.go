@@ -102,9 +102,9 @@ func (r *appRegistry) put(next *app) {
 		r.left(previous.account)
 	}
 	r.mu.Unlock()
-	claims := previous == nil || previous.revision != next.revision || previous.accepted != next.accepted
-	if claims || previous.refusalReason() != next.refusalReason() || previous.deleting != next.deleting ||
-		previous.isUndecided() {
+	claims := previous == nil || previous.revision != next.revision || previous.accepted != next.accepted ||
+		previous.isUndecided()
+	if claims || previous.refusalReason() != next.refusalReason() || previous.deleting != next.deleting {
 		r.changed(next.name, claims)
 	}
 }

@@ -66,12 +66,13 @@ func isWaitingToBeReplaced(room *zimv1alpha1.ZimRoom) bool {
 	return pending != nil && pending.Reason != zimv1alpha1.ReasonPolicyNever
 }
 
-// isCurrent tells whether the last pass reached its goal for the present generation.
+// isCurrent tells whether the last pass reached its goal for the present generation. While a room is destroyed and not
+// created anew, it did not.
 func isCurrent(room *zimv1alpha1.ZimRoom) bool {
 	conditions := room.Status.Conditions
 	ready := meta.FindStatusCondition(conditions, zimv1alpha1.ReadyCondition)
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == room.Generation &&
-		ready.Reason != zimv1alpha1.ReasonSuspended && room.Status.ObservedGeneration == room.Generation &&
+	return room.Status.Room != nil && ready != nil && ready.Status == metav1.ConditionTrue &&
+		ready.ObservedGeneration == room.Generation && ready.Reason != zimv1alpha1.ReasonSuspended && room.Status.ObservedGeneration == room.Generation &&
 		meta.FindStatusCondition(conditions, zimv1alpha1.ReconcilingCondition) == nil &&
 		meta.FindStatusCondition(conditions, zimv1alpha1.StalledCondition) == nil
 }

@@ -44,8 +44,8 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 		return result, nil
 	}
 	switch successor, err := r.findSuccessor(ctx, p.room, found); {
-	case errors.Is(err, errUnseenApp):
-		return reconcile.Result{}, nil
+	case errors.Is(err, errUnseenApp): // The pass over that ZimApp wakes this room.
+		return reconcile.Result{RequeueAfter: max(0, waitForApp-r.clock.Since(p.room.DeletionTimestamp.Time))}, nil
 	case errors.Is(err, errBlind) && mustDestroy(p.room):
 		return r.leaveBehind(ctx, p)
 	case err != nil && !errors.Is(err, errBlind):

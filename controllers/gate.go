@@ -79,6 +79,9 @@ func (v *visit) admit(account zim.Account, why errand) bool {
 	return v.inside
 }
 
+// stay leaves the object in line, if it is there: the pass has failed before it could tell whether a call is needed.
+func (v *visit) stay() { v.asked = true }
+
 // leaveUnserved gives the object's place away too, because the pass could make no call for a reason that is not ZIM's.
 // When the object asks again it is the first of its lane: it has waited.
 func (v *visit) leaveUnserved() {

@@ -60,7 +60,7 @@ func (r *ZimRoomReconciler) successorAmong(
 		if other.UID == room.UID || !other.DeletionTimestamp.IsZero() {
 			continue
 		}
-		in, err := r.speaksFor(ctx, other, account)
+		in, err := r.mayTakeOver(ctx, other, room, account)
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +69,24 @@ func (r *ZimRoomReconciler) successorAmong(
 		}
 	}
 	return successor, nil
+}
+
+// mayTakeOver tells whether another ZimRoom is one of the account in which a room lives. It fails with errUnseenApp while
+// that one's ZimApp waits to be probed: the room is not destroyed before it is known, unless that takes as long as
+// nobody would wait for a ZimApp that is gone.
+func (r *ZimRoomReconciler) mayTakeOver(
+	ctx context.Context, other, room *zimv1alpha1.ZimRoom, account zim.Account,
+) (bool, error) {
+	in, err := r.speaksFor(ctx, other, account)
+	if in || err != nil {
+		return in, err
+	}
+	found, err := r.apps.resolve(ctx, other)
+	if err == nil && found.app != nil && found.app.isUndecided() && found.account == account &&
+		r.clock.Since(room.DeletionTimestamp.Time) < waitForApp {
+		return false, errUnseenApp
+	}
+	return false, err
 }
 
 // errBlind means that nobody can tell who may take over a room: one of the watched namespaces was refused to this

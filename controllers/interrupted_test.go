@@ -43,6 +43,35 @@ var _ = Describe("A replacement that is interrupted", func() {
 		}
 		return w.get(ctx, room)
 	}
+	It("by a clean stop, of a room that was as declared but occupied, is finished by the next operator",
+		func(ctx context.Context) {
+			Expect(w.simulator.Enter(testAppID, "Room1", "alice")).To(Succeed())
+			wait := w.rename(ctx, room).RequeueAfter
+			Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+			Expect(w.simulator.Leave(testAppID, "Room1", "alice")).To(Succeed())
+			stopping, stop := context.WithCancel(ctx)
+			w.inject(zimsim.Fault{Kind: zimsim.FaultCutBefore, Action: "CreateRoom", Skip: 1, Times: 1})
+			destroyed := false
+			w.onCall = func(action string) {
+				destroyed = destroyed || action == "DestroyRoom"
+				if destroyed && action == "CreateRoom" {
+					stop()
+				}
+			}
+			w.advance(wait)
+			_, err := w.operator.Rooms.Reconcile(stopping, request(room.Namespace, room.Name))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(stopping.Err()).To(HaveOccurred())
+			w.onCall = nil
+			w.restartOperator()
+			w.reconcileApp(ctx, w.namespace)
+			w.pass(ctx, room)
+			got := w.get(ctx, room)
+			Expect(got).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+			Expect(got.Status.Room.Name).To(Equal("Renamed"))
+			Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+		})
+
 	// othersCreateBefore lets others create the room just before the operator's nth CreateRoom.
 	othersCreateBefore := func(n int) {
 		w.onCall = func(action string) {

@@ -237,6 +237,36 @@ var _ = Describe("An edit that comes just before a status is written", func() {
 	})
 })
 
+var _ = Describe("A room that is handed over just before a status of its heir is written", func() {
+	It("is not taken for somebody else's, though the cache does not have that yet", func(ctx context.Context) {
+		w := newWorld(ctx)
+		giver := w.applied(ctx)
+		heir := w.applyYounger(ctx, giver, named("heir"))
+		w.pass(ctx, heir)
+		cache := &behind{Client: w.options.Client, has: w.get(ctx, heir)}
+		w.options.Client = cache
+		w.restartOperator()
+		w.reconcileApp(ctx, w.namespace)
+		w.edit(ctx, heir, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "more" })
+		cache.has = w.get(ctx, heir)
+		handedOver := false
+		w.writeError = func() error {
+			if !handedOver {
+				handedOver = true
+				Expect(apiServer.Delete(ctx, giver)).To(Succeed())
+				w.pass(ctx, giver)
+			}
+			return nil
+		}
+		_, err := w.operator.Rooms.Reconcile(ctx, request(heir.Namespace, heir.Name))
+		Expect(apierrors.IsConflict(err)).To(BeTrue())
+		cache.has = nil
+		w.advance(2 * time.Second)
+		w.pass(ctx, heir)
+		Expect(w.get(ctx, heir).Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+	})
+})
+
 var _ = Describe("Lost answers", func() {
 	var w *world
 

@@ -24,7 +24,8 @@ import (
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
-// ClientFactory builds the client of an app; limiter is nil for a probe.
+// ClientFactory builds the client of an app; limiter is nil for the probe of a ZimApp that ZIM has not
+// accepted.
 type ClientFactory func(endpoint string, appID uint32, serverSecret string, limiter *zim.Limiter) (*zim.Client, error)
 
 // ZimAppReconciler keeps the registry of apps true to the ZimApps, their Secrets, and what ZIM thinks of them.

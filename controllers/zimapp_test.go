@@ -290,6 +290,50 @@ var _ = Describe("A ZimApp", func() {
 			Expect(w.get(ctx, room).Status.Conditions).To(BeEmpty())
 		})
 
+		// inheriting makes a room of an accepted ZimApp, and an heir of "other", and deletes the first one's ZimRoom.
+		inheriting := func(ctx context.Context) (giver, heir *zimv1alpha1.ZimRoom) {
+			GinkgoHelper()
+			w.createSecret(ctx, w.namespace, testSecret)
+			w.createAppObject(ctx, w.namespace, func(app *zimv1alpha1.ZimApp) { app.Name = "owner" })
+			_, err := w.operator.Apps.Reconcile(ctx, request(w.namespace, "owner"))
+			Expect(err).NotTo(HaveOccurred())
+			giver = w.applied(ctx, func(room *zimv1alpha1.ZimRoom) {
+				room.Spec.AppRef = &zimv1alpha1.AppReference{Name: "owner"}
+			})
+			w.createAppObject(ctx, w.namespace)
+			w.createAppObject(ctx, w.namespace, other)
+			heir = w.applyYounger(ctx, giver, ofOther, withID(giver.Spec.ID))
+			Expect(apiServer.Delete(ctx, giver)).To(Succeed())
+			return giver, heir
+		}
+
+		It("may take over a room, which is not destroyed before that is known", func(ctx context.Context) {
+			giver, heir := inheriting(ctx)
+			during(ctx, func() {
+				reconcileOther(ctx)
+				Expect(w.pass(ctx, giver).RequeueAfter).To(BeNumerically("~", 10*time.Minute, 10*time.Second))
+				Expect(w.simulator.Rooms(testAppID)).To(HaveLen(1))
+			})
+			w.onCall = nil
+			reconcileOther(ctx)
+			w.pass(ctx, giver)
+			w.pass(ctx, heir)
+			Expect(w.isGone(ctx, giver)).To(BeTrue())
+			Expect(w.get(ctx, heir).Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginCreated))
+		})
+
+		It("holds up the end of a room for ten minutes only", func(ctx context.Context) {
+			giver, _ := inheriting(ctx)
+			during(ctx, func() {
+				reconcileOther(ctx)
+				w.onCall = nil
+				w.advance(w.pass(ctx, giver).RequeueAfter + time.Second)
+				Expect(w.calls()).NotTo(ContainElement("DestroyRoom"))
+				w.pass(ctx, giver)
+			})
+			Expect(w.calls()).To(ContainElement("DestroyRoom"))
+		})
+
 		It("does not keep the room of others from them", func(ctx context.Context) {
 			w.createSecret(ctx, w.namespace, testSecret)
 			w.createAppObject(ctx, w.namespace, other)

@@ -81,7 +81,16 @@ func (r *ZimRoomReconciler) Reconcile(ctx context.Context, request reconcile.Req
 	r.begin.Do(func() { r.started = r.clock.Now() })
 	visit := r.gate.enter(request)
 	defer visit.leave()
+	result, err := r.reconcile(ctx, request, visit)
+	if err != nil {
+		visit.stay()
+	}
+	return result, err
+}
 
+func (r *ZimRoomReconciler) reconcile(
+	ctx context.Context, request reconcile.Request, visit *visit,
+) (reconcile.Result, error) {
 	written, cached := r.memories.lastWritten(request.NamespacedName), &zimv1alpha1.ZimRoom{}
 	if err := r.Get(ctx, request.NamespacedName, cached, client.UnsafeDisableDeepCopy); err != nil {
 		if client.IgnoreNotFound(err) == nil {
@@ -121,7 +130,7 @@ func (r *ZimRoomReconciler) newPass(request reconcile.Request, base *zimv1alpha1
 	if isNew && readyReason(room) == zimv1alpha1.ReasonReplacing {
 		memory.replacement = &replacement{certain: true} // Begun before a restart.
 	}
-	if kept := memory.unwritten; kept != nil {
+	if kept := memory.unwritten; kept != nil && !p.isReplacing() {
 		p.created, p.missing, p.news = true, false, kept.news
 		room.Status.Room, room.Status.AppRef = kept.room.DeepCopy(), kept.appRef
 	}
@@ -292,7 +301,7 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	patch := statusPatch{before: p.base.Status, after: p.room.Status}
-	if p.base.Status.Room == nil && p.room.Status.Room != nil {
+	if p.base.Status.Room == nil {
 		patch.lock = p.base.ResourceVersion // Another ZimRoom may have handed its room over meanwhile.
 	}
 	answer := answerTo(p.room)
@@ -315,6 +324,9 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 func (r *ZimRoomReconciler) afterStatusPatch(
 	ctx context.Context, p *pass, answer metav1.ObjectMeta,
 ) (*zimv1alpha1.ZimRoom, error) {
+	if answer.UID != p.room.UID { // It was deleted and applied again.
+		return nil, nil
+	}
 	if answer.Generation == p.room.Generation {
 		written := p.room.DeepCopy()
 		written.ObjectMeta = answer

@@ -69,7 +69,7 @@ func byID(rooms []*room) map[string]*room {
 var freshTries = []int{3, 51102, 100000004, 100000005, 660300001, 660500002, 660700012, 660700015}
 
 // hurried finds rooms that a replica called twice within a second for the same, unless somebody asked for the second
-// call, or ZIM did: that once for each code. Another replica may look at once, too. Where changes are hidden from the
+// call, or ZIM did: that once for each answer. Another replica may look at once, too. Where changes are hidden from the
 // replicas, each explains one call of each action, however late.
 func hurried(rooms []*room, calls testbed.Journal, hidden bool) []string {
 	type caller struct{ room, agent string }
@@ -77,7 +77,7 @@ func hurried(rooms []*room, calls testbed.Journal, hidden bool) []string {
 		caller
 		action string
 	}
-	byID, history, excused := byID(rooms), map[caller]testbed.Journal{}, map[subject][]int{}
+	byID, history, excused := byID(rooms), map[caller]testbed.Journal{}, map[subject][]answer{}
 	late := map[subject]int{}
 	var lines []string
 	for _, call := range calls {
@@ -96,9 +96,9 @@ func hurried(rooms []*room, calls testbed.Journal, hidden bool) []string {
 			delete(excused, about)
 			continue
 		}
-		switch code, asked := asksForMore(past[before:], excused[about]); {
+		switch reason, asked := asksForMore(past[before:], excused[about]); {
 		case asked:
-			excused[about] = append(excused[about], code)
+			excused[about] = append(excused[about], reason)
 		case r.asksFor(past[before].Time, call.Time), bringsBack(call.Action, past[before:]):
 		case hidden && late[about] < r.changesBefore(call.Time):
 			late[about]++
@@ -113,14 +113,21 @@ func hurried(rooms []*room, calls testbed.Journal, hidden bool) []string {
 	return lines
 }
 
+// answer is a code to an action.
+type answer struct {
+	action string
+	code   int
+}
+
 // asksForMore finds an answer to one of the calls for a room that asks for another call at once, and did not yet.
-func asksForMore(calls testbed.Journal, excused []int) (code int, asked bool) {
+func asksForMore(calls testbed.Journal, excused []answer) (reason answer, asked bool) {
 	for _, call := range calls {
-		if slices.Contains(freshTries, call.Code) && !slices.Contains(excused, call.Code) {
-			return call.Code, true
+		reason = answer{call.Action, call.Code}
+		if slices.Contains(freshTries, call.Code) && !slices.Contains(excused, reason) {
+			return reason, true
 		}
 	}
-	return 0, false
+	return answer{}, false
 }
 
 // asksFor tells whether a change explains a call soon after another one. It may be noticed late: the call before was

@@ -358,3 +358,13 @@ func readyOnceFilled(t *testing.T, admin, stranger *rest.Config) {
 		}
 	}
 }
+
+// Every replica has a cache; and one that is stopped before it is filled is not held up.
+func TestTidyWaitsForTheCacheAndNoLonger(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	tidy := startup.Tidy{Cache: &informertest.FakeInformers{Synced: new(false)}}
+	if err := tidy.Start(ctx); err != nil || tidy.NeedLeaderElection() {
+		t.Errorf("got %v, and needs to lead: %v", err, tidy.NeedLeaderElection())
+	}
+}
