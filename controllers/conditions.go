@@ -72,7 +72,8 @@ func isCurrent(room *zimv1alpha1.ZimRoom) bool {
 	conditions := room.Status.Conditions
 	ready := meta.FindStatusCondition(conditions, zimv1alpha1.ReadyCondition)
 	return room.Status.Room != nil && ready != nil && ready.Status == metav1.ConditionTrue &&
-		ready.ObservedGeneration == room.Generation && ready.Reason != zimv1alpha1.ReasonSuspended && room.Status.ObservedGeneration == room.Generation &&
+		ready.ObservedGeneration == room.Generation && ready.Reason != zimv1alpha1.ReasonSuspended &&
+		room.Status.ObservedGeneration == room.Generation &&
 		meta.FindStatusCondition(conditions, zimv1alpha1.ReconcilingCondition) == nil &&
 		meta.FindStatusCondition(conditions, zimv1alpha1.StalledCondition) == nil
 }
