@@ -49,8 +49,7 @@ func (r *ZimRoomReconciler) reconcileDelete(ctx context.Context, p *pass) (recon
 	case errors.Is(err, errBlind) && mustDestroy(p.room):
 		return r.leaveBehind(ctx, p)
 	case err != nil && !errors.Is(err, errBlind):
-		p.visit.leaveUnserved()
-		return reconcile.Result{}, err
+		return r.leaveUnserved(p, err)
 	case successor != nil:
 		return r.handOver(ctx, p, successor)
 	case !mustDestroy(p.room):
@@ -102,7 +101,7 @@ func (r *ZimRoomReconciler) destroy(ctx context.Context, p *pass) (reconcile.Res
 	if wait, ok := r.enterToDestroy(p); !ok {
 		return wait, nil
 	}
-	p.memory.destroyTried = true
+	p.memory.destroyTried, p.memory.refusals = true, 0
 	err := p.caller.call(ctx, zim.ActionDestroyRoom, func(ctx context.Context, client *zim.Client) error {
 		return client.DestroyRoom(ctx, p.room.Spec.ID)
 	})

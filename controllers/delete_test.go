@@ -103,6 +103,7 @@ var _ = Describe("Deleting a ZimRoom", func() {
 		Expect(w.calls()).To(BeEmpty())
 		w.applied(ctx, named("other"), withID("Room2"))
 		reader.err = nil
+		w.advance(w.pass(ctx, room).RequeueAfter)
 		w.pass(ctx, room)
 		Expect(w.isGone(ctx, room)).To(BeTrue())
 		Expect(liveRooms()).To(HaveLen(1))

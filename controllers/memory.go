@@ -24,6 +24,8 @@ type roomMemory struct {
 	// coolUntil is when ZIM may be asked about this room again, whatever happens: it has a frequency limit of its own, or
 	// what was asked could not be written down.
 	coolUntil time.Time
+	// refusals are how often in a row Kubernetes refused what has to come before a call.
+	refusals int
 	// unwrittenTimes is how often in a row a status could not be written.
 	unwrittenTimes int
 	// account is where the room lives or is to live, demand what it asks of it.
@@ -117,8 +119,19 @@ func (m *roomMemory) keepUnwritten(p *pass, now time.Time) {
 	}
 	m.unwrittenTimes++
 	m.tried, m.nextLook = attempt{}, now
-	if cool := now.Add(unwrittenBackoff.delay(m.unwrittenTimes)); cool.After(m.coolUntil) {
-		m.coolUntil = cool
+	m.cool(now.Add(unwrittenBackoff.delay(m.unwrittenTimes)))
+}
+
+// noteRefusal notes that Kubernetes refused what has to come before a call. The controller's own backoff would begin
+// anew with each pass that does no more than to stand in line.
+func (m *roomMemory) noteRefusal(now time.Time) {
+	m.refusals++
+	m.cool(now.Add(kubernetesRetry.delay(m.refusals)))
+}
+
+func (m *roomMemory) cool(until time.Time) {
+	if until.After(m.coolUntil) {
+		m.coolUntil = until
 	}
 }
 

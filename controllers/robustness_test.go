@@ -43,8 +43,23 @@ var _ = Describe("A write to Kubernetes that fails", func() {
 		failNth(1) // The finalizer.
 		failedPass(ctx, room)
 		Expect(w.calls()).To(BeEmpty())
+		w.advance(w.pass(ctx, room).RequeueAfter)
 		w.pass(ctx, room)
 		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+	})
+
+	It("before the first call is tried again later each time, whatever else wakes the ZimRoom", func(ctx context.Context) {
+		room := w.apply(ctx)
+		w.writes.Store(0)
+		w.writeError = func() error { return errors.New("forbidden") }
+		for wait := 100 * time.Millisecond; wait < 10*time.Second; wait *= 2 {
+			failedPass(ctx, room)
+			w.advance(wait - time.Millisecond)
+			left := w.pass(ctx, room).RequeueAfter
+			Expect(left).To(BeNumerically(">", 0), "after %s", wait)
+			w.advance(left)
+		}
+		Expect(w.writes.Load()).To(BeEquivalentTo(7))
 	})
 
 	It("is not made for a call that the operator's own end cut short", func(ctx context.Context) {
@@ -493,6 +508,7 @@ var _ = Describe("An operator that may not look into a watched namespace", func(
 		heir.Finalizers = []string{"example.com/held"}
 		Expect(apiServer.Update(ctx, heir)).To(Succeed())
 		Expect(apiServer.Delete(ctx, heir)).To(Succeed())
+		w.advance(w.pass(ctx, room).RequeueAfter)
 		w.pass(ctx, room)
 		Expect(w.simulator.Rooms(testAppID)).To(BeEmpty())
 	})

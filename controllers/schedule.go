@@ -23,6 +23,9 @@ var (
 	throttledBackoff = backoff{first: time.Second, limit: time.Minute}
 	// refusedBackoff is for what ZIM refuses and may accept later: a full room quota, an attribute.
 	refusedBackoff = backoff{first: time.Minute, limit: 10 * time.Minute}
+	// kubernetesRetry is for a write, or a question, that Kubernetes refused before ZIM was called.
+	kubernetesRetry = backoff{first: 100 * time.Millisecond, limit: time.Minute}
+
 	// unwrittenBackoff is for what ZIM said and Kubernetes did not take: it has to be asked for again.
 	unwrittenBackoff = backoff{first: time.Second, limit: time.Minute}
 	// probeBackoff is for the probe of an account that ZIM refuses.

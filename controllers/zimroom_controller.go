@@ -182,10 +182,17 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 		return r.waitInLine(ctx, p, why)
 	}
 	if err := r.ensureFinalizer(ctx, p); err != nil {
-		p.visit.leaveUnserved()
-		return reconcile.Result{}, err
+		return r.leaveUnserved(p, err)
 	}
+	p.memory.refusals = 0
 	return r.callZIM(ctx, p)
+}
+
+// leaveUnserved ends a pass that got its place and could not call ZIM, because Kubernetes refused something.
+func (r *ZimRoomReconciler) leaveUnserved(p *pass, err error) (reconcile.Result, error) {
+	p.visit.leaveUnserved()
+	p.memory.noteRefusal(r.clock.Now())
+	return reconcile.Result{}, err
 }
 
 func (r *ZimRoomReconciler) useApp(p *pass, found *app) {
