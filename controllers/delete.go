@@ -91,7 +91,7 @@ func (r *ZimRoomReconciler) standInLine(ctx context.Context, p *pass, found reso
 func (r *ZimRoomReconciler) enterToDestroy(p *pass) (result reconcile.Result, ok bool) {
 	now := r.clock.Now()
 	if (p.memory.destroyTried && now.Before(p.memory.nextLook)) || now.Before(p.memory.coolUntil) {
-		return r.comeBack(p), false
+		return r.comeBackLater(p), false
 	}
 	return reconcile.Result{}, p.visit.admit(p.app.account, errand{lane: laneDeletion})
 }

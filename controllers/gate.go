@@ -63,6 +63,8 @@ type visit struct {
 	inside   bool
 	asked    bool
 	unserved bool
+	// stays: whatever the object waits for, it goes on to.
+	stays bool
 }
 
 // enter begins a visit: the object may have a place already, if it was woken for one. Every visit ends with leave.
@@ -79,8 +81,9 @@ func (v *visit) admit(account zim.Account, why errand) bool {
 	return v.inside
 }
 
-// stay leaves the object in line, if it is there: the pass has failed before it could tell whether a call is needed.
-func (v *visit) stay() { v.asked = true }
+// stay keeps the object's place in line, and the right to be the first: the pass could not tell whether a call is
+// needed, or comes too soon for one.
+func (v *visit) stay() { v.stays = true }
 
 // leaveUnserved gives the object's place away too, because the pass could make no call for a reason that is not ZIM's.
 // When the object asks again it is the first of its lane: it has waited.
@@ -146,10 +149,8 @@ func (g *gate) join(queue *line, next *waiter) {
 func (g *gate) leave(v *visit, unserved bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.unserved, v.request)
-	if waits := g.waiting[v.request]; waits != nil && !v.asked {
-		waits.leave()
-		delete(g.waiting, v.request)
+	if !v.stays {
+		g.forget(v)
 	}
 	if !v.inside {
 		return
@@ -159,6 +160,16 @@ func (g *gate) leave(v *visit, unserved bool) {
 	}
 	g.free(v.request)
 	g.fill(reconcile.Request{})
+}
+
+// forget drops what was kept for an object that could ask: its place in line if it did not, and its right to be the
+// first, which it has used if it did. It needs the lock.
+func (g *gate) forget(v *visit) {
+	delete(g.unserved, v.request)
+	if waits := g.waiting[v.request]; waits != nil && !v.asked {
+		waits.leave()
+		delete(g.waiting, v.request)
+	}
 }
 
 // free needs the lock.

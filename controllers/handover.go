@@ -72,8 +72,8 @@ func (r *ZimRoomReconciler) successorAmong(
 }
 
 // mayTakeOver tells whether another ZimRoom is one of the account in which a room lives. It fails with errUnseenApp
-// while that one's ZimApp waits to be probed: the room is not destroyed before it is known, unless that takes as long as
-// nobody would wait for a ZimApp that is gone.
+// while that one's ZimApp waits to be probed: the room is not destroyed before that is known, unless it takes longer
+// than one would wait for a ZimApp that is gone.
 func (r *ZimRoomReconciler) mayTakeOver(
 	ctx context.Context, other, room *zimv1alpha1.ZimRoom, account zim.Account,
 ) (bool, error) {

@@ -176,7 +176,7 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 	}
 	why, due := r.isDue(p)
 	if !due {
-		return r.comeBack(p), nil
+		return r.comeBackLater(p), nil
 	}
 	if !p.visit.admit(p.app.account, why) {
 		return r.waitInLine(ctx, p, why)
@@ -186,6 +186,14 @@ func (r *ZimRoomReconciler) reconcileNormal(ctx context.Context, p *pass) (recon
 	}
 	p.memory.refusals = 0
 	return r.callZIM(ctx, p)
+}
+
+// comeBackLater ends a pass that has no reason to call ZIM now.
+func (r *ZimRoomReconciler) comeBackLater(p *pass) reconcile.Result {
+	if r.clock.Now().Before(p.memory.coolUntil) {
+		p.visit.stay()
+	}
+	return r.comeBack(p)
 }
 
 // leaveUnserved ends a pass that got its place and could not call ZIM, because Kubernetes refused something.
