@@ -189,6 +189,18 @@ func TestWritten(t *testing.T) {
 	}
 }
 
+func TestHeirIsWrittenAgainOnlyIfAProcessEnded(t *testing.T) {
+	heir := newRooms("heir", 1)[0]
+	for restarts, broken := range map[int]bool{0: true, 1: false} {
+		tried := &trial{
+			restarts: restarts, survivors: &survivors{heir: heir}, writes: map[string]int{heir.object.Name: mostWrites + 1},
+		}
+		if got := tried.written(); (len(got) > 0) != broken {
+			t.Errorf("%d restarts: got %v", restarts, got)
+		}
+	}
+}
+
 func TestWritesThatAreAskedFor(t *testing.T) {
 	rooms := newRooms("room", 2)
 	hit := func(appID uint32, room string) zimsim.Call {
