@@ -178,7 +178,7 @@ soak: bin/bench ## Use an account fully, with faults, for SOAK (10m); fail on a 
 	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/bench soak
 
 .PHONY: chaos
-chaos: bin/chaos ## Break everything around the operator, in 40 minutes (CHAOS=quick: five); see docs/reliability.md.
+chaos: bin/chaos ## Break everything around the operator, in 26 minutes (CHAOS=quick: five); see docs/reliability.md.
 	@assets="$$(hack/controlplane/provide.sh)" && KUBEBUILDER_ASSETS="$$assets" exec bin/chaos $(ARGS)
 
 # Modules of their own: the operator does not depend on what draws plots, or breaks connections.
