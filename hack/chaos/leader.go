@@ -33,7 +33,8 @@ func leaderRows() []row {
 			restarts: 2, judge: (*trial).judgeSuccession, begin: func(_ context.Context, t *trial) error {
 				return t.leader.kube.swallow()
 			}},
-		{name: "lease deleted", restarts: 1, judge: (*trial).judgeLease, begin: func(ctx context.Context, t *trial) error {
+		// Whose lease is taken away finds out at its next renewal only.
+		{name: "lease deleted", restarts: 1, leaders: 2, judge: (*trial).judgeLease, begin: func(ctx context.Context, t *trial) error {
 			lease := &coordinationv1.Lease{}
 			lease.Namespace, lease.Name = operatorNamespace, leaseName
 			return t.kube.Delete(ctx, lease)

@@ -23,6 +23,7 @@ type result struct {
 	row       string
 	seen      string
 	rate      int // For the account that got most.
+	leaders   int // As in row.
 	writes    int // Of the room that got most; -1: not measured.
 	attempts  int // As above.
 	growth    float64
@@ -34,7 +35,7 @@ type result struct {
 // result judges the trial.
 func (t *trial) result(took time.Duration, failed error) *result {
 	r := &result{
-		row: t.row.name, seen: t.summary(), converged: took, rate: busiestSecond(t.calls),
+		row: t.row.name, seen: t.summary(), converged: took, rate: busiestSecond(t.calls), leaders: t.row.leaders,
 		writes: most(t.writes), attempts: most(t.attempts), growth: t.vitals.growth(), size: t.vitals.size(),
 	}
 	if failed != nil {
@@ -55,7 +56,7 @@ func (t *trial) result(took time.Duration, failed error) *result {
 
 // excesses finds figures that are too high.
 func (r *result) excesses() (broken []string) {
-	if r.rate > requestsPerSecond+arrivalJitter {
+	if r.rate > max(1, r.leaders)*requestsPerSecond+arrivalJitter {
 		broken = append(broken, fmt.Sprintf("%d calls in a second for an account", r.rate))
 	}
 	if r.growth > mostGrowth {

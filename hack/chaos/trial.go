@@ -37,6 +37,8 @@ type row struct {
 	met expectation
 	// burst: the changes to the rooms come all at once, and the fault in the middle of them.
 	burst bool
+	// leaders is how many replicas may lead for a moment without knowing better; 0: one.
+	leaders int
 	// writes is how many more writes of a ZimRoom the fault asks for; nil: none.
 	writes func(t *trial, name string) int
 	// hides: replicas may hear of changes much later.
