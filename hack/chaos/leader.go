@@ -34,11 +34,12 @@ func leaderRows() []row {
 				return t.leader.kube.swallow()
 			}},
 		// Whose lease is taken away finds out at its next renewal only.
-		{name: "lease deleted", restarts: 1, leaders: 2, judge: (*trial).judgeLease, begin: func(ctx context.Context, t *trial) error {
-			lease := &coordinationv1.Lease{}
-			lease.Namespace, lease.Name = operatorNamespace, leaseName
-			return t.kube.Delete(ctx, lease)
-		}},
+		{name: "lease deleted", restarts: 1, leaders: 2, judge: (*trial).judgeLease,
+			begin: func(ctx context.Context, t *trial) error {
+				lease := &coordinationv1.Lease{}
+				lease.Namespace, lease.Name = operatorNamespace, leaseName
+				return t.kube.Delete(ctx, lease)
+			}},
 	}
 }
 
