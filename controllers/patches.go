@@ -33,8 +33,8 @@ func (f finalizerPatch) Data(client.Object) ([]byte, error) {
 // unseenStatus is what the CRD gives to a ZimRoom that the operator has not seen.
 var unseenStatus = zimv1alpha1.ZimRoomStatus{ObservedGeneration: -1}
 
-// statusPatch is a merge patch of what differs between two statuses of a ZimRoom. With a lock the ZimRoom must still
-// have the version that it names.
+// statusPatch is a merge patch of what differs between two statuses of a ZimRoom that still has the version that it
+// names.
 type statusPatch struct {
 	before, after zimv1alpha1.ZimRoomStatus
 	lock          string
@@ -46,11 +46,9 @@ func (statusPatch) Type() types.PatchType { return types.MergePatchType }
 // Data implements client.Patch. A first status, as those that are written in floods mostly are, is written whole.
 func (s statusPatch) Data(client.Object) ([]byte, error) {
 	if equality.Semantic.DeepEqual(s.before, unseenStatus) {
-		patch := map[string]any{"status": s.after}
-		if s.lock != "" {
-			patch["metadata"] = map[string]any{"resourceVersion": s.lock}
-		}
-		return json.Marshal(patch)
+		return json.Marshal(map[string]any{
+			"metadata": map[string]any{"resourceVersion": s.lock}, "status": s.after,
+		})
 	}
 	after := &zimv1alpha1.ZimRoom{Status: s.after}
 	after.ResourceVersion = s.lock

@@ -252,6 +252,58 @@ var _ = Describe("An edit that comes just before a status is written", func() {
 	})
 })
 
+var _ = Describe("An object that is applied anew under the same name while its pass is in a call", func() {
+	duringCall := func(w *world, action string, do func()) {
+		w.onCall = func(got string) {
+			if got == action {
+				defer GinkgoRecover()
+				w.onCall = nil
+				do()
+			}
+		}
+	}
+
+	It("does not get the status of the ZimRoom that was there before", func(ctx context.Context) {
+		w := newWorld(ctx)
+		room := w.applied(ctx, withPolicy(zimv1alpha1.DeletionPolicyRetain))
+		w.advance(w.pass(ctx, room).RequeueAfter)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom", Times: 1})
+		var fresh *zimv1alpha1.ZimRoom
+		duringCall(w, "CreateRoom", func() {
+			Expect(apiServer.Delete(ctx, room)).To(Succeed())
+			fresh = w.apply(ctx, withID("Room2"))
+		})
+		w.pass(ctx, room)
+		Expect(w.get(ctx, fresh).Status.Conditions).To(BeEmpty())
+		w.pass(ctx, fresh)
+		Expect(w.get(ctx, fresh).Status.Room.ID).To(Equal("Room2"))
+	})
+
+	It("need not be there: one that is gone is no obstacle", func(ctx context.Context) {
+		w := newWorld(ctx)
+		room := w.applied(ctx, withPolicy(zimv1alpha1.DeletionPolicyRetain))
+		w.advance(w.pass(ctx, room).RequeueAfter)
+		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom", Times: 1})
+		duringCall(w, "CreateRoom", func() { Expect(apiServer.Delete(ctx, room)).To(Succeed()) })
+		w.pass(ctx, room)
+		Expect(w.isGone(ctx, room)).To(BeTrue())
+	})
+
+	It("is not accepted with what another ZimApp had", func(ctx context.Context) {
+		w := newEmptyWorld(ctx)
+		w.createSecret(ctx, w.namespace, testSecret)
+		w.createAppObject(ctx, w.namespace)
+		duringCall(w, "UserRegister", func() {
+			Expect(apiServer.Delete(ctx, w.app(ctx))).To(Succeed())
+			w.createAppObject(ctx, w.namespace, func(app *zimv1alpha1.ZimApp) { app.Spec.AppID = 2 })
+		})
+		_, err := w.operator.Apps.Reconcile(ctx, request(w.namespace, "default"))
+		Expect(apierrors.IsConflict(err)).To(BeTrue(), "got %v", err)
+		Expect(w.app(ctx).Spec.AppID).To(BeEquivalentTo(2))
+		Expect(w.app(ctx).Status.Conditions).To(BeEmpty())
+	})
+})
+
 var _ = Describe("A room that is handed over just before a status of its heir is written", func() {
 	It("is not taken for somebody else's, though the cache does not have that yet", func(ctx context.Context) {
 		w := newWorld(ctx)

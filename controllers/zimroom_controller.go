@@ -315,12 +315,8 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	// it is.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	patch := statusPatch{before: p.base.Status, after: p.room.Status}
-	if p.base.Status.Room == nil {
-		patch.lock = p.base.ResourceVersion // Another ZimRoom may have handed its room over meanwhile.
-	}
-	answer := answerTo(p.room)
-	if err := r.Status().Patch(ctx, answer, patch); err != nil {
+	answer, err := r.sendStatus(ctx, p)
+	if err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
@@ -334,19 +330,43 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// afterStatusPatch returns the ZimRoom as it is with the status of the pass. The answer to the patch has only its
-// metadata; should these say that the manifest was edited meanwhile, the pass does not know it.
+// sendStatus patches the ZimRoom that the pass has read, and no other. If it was edited meanwhile, what ZIM said of a
+// confirmed room is true all the same; but one that had none may have been handed its room, which only another pass
+// can tell.
+func (r *ZimRoomReconciler) sendStatus(ctx context.Context, p *pass) (*metav1.PartialObjectMetadata, error) {
+	patch := statusPatch{before: p.base.Status, after: p.room.Status, lock: p.base.ResourceVersion}
+	answer := answerTo(p.room)
+	err := r.Status().Patch(ctx, answer, patch)
+	if !apierrors.IsConflict(err) || p.base.Status.Room == nil {
+		return answer, err
+	}
+	live, readErr := r.readLive(ctx, p)
+	if readErr != nil {
+		return nil, readErr
+	}
+	if live == nil || live.UID != p.room.UID { // It was deleted, and maybe applied again.
+		return nil, apierrors.NewNotFound(zimv1alpha1.GroupVersion.WithResource("zimrooms").GroupResource(), p.room.Name)
+	}
+	patch.lock = live.ResourceVersion
+	answer = answerTo(p.room)
+	return answer, r.Status().Patch(ctx, answer, patch)
+}
+
+// afterStatusPatch returns the ZimRoom as it is with the status of the pass; nil if it is gone. The answer to the patch
+// has only its metadata; should these say that the manifest was edited meanwhile, the pass does not know it.
 func (r *ZimRoomReconciler) afterStatusPatch(
 	ctx context.Context, p *pass, answer metav1.ObjectMeta,
 ) (*zimv1alpha1.ZimRoom, error) {
-	if answer.UID != p.room.UID { // It was deleted and applied again.
-		return nil, nil
+	if answer.Generation != p.room.Generation {
+		return r.readLive(ctx, p)
 	}
-	if answer.Generation == p.room.Generation {
-		written := p.room.DeepCopy()
-		written.ObjectMeta = answer
-		return written, nil
-	}
+	written := p.room.DeepCopy()
+	written.ObjectMeta = answer
+	return written, nil
+}
+
+// readLive reads the ZimRoom of a pass from the API server; nil if there is none.
+func (r *ZimRoomReconciler) readLive(ctx context.Context, p *pass) (*zimv1alpha1.ZimRoom, error) {
 	var live zimv1alpha1.ZimRoomList
 	err := r.liveReader.List(ctx, &live, client.InNamespace(p.request.Namespace), byName(p.request.Name))
 	if err != nil || len(live.Items) == 0 {
