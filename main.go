@@ -190,6 +190,7 @@ func setupControllers(ctx context.Context, manager ctrl.Manager, lock *leadershi
 		}
 	}
 	return errors.Join(manager.Add(startup.Tidy{Cache: manager.GetCache()}),
+		manager.Add(startup.Tidy{Cache: manager.GetCache(), Leader: true}),
 		manager.AddHealthzCheck("ping", healthz.Ping),
 		manager.AddReadyzCheck("cache", startup.Ready(manager.GetCache())))
 }

@@ -10,9 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -360,12 +362,52 @@ func readyOnceFilled(t *testing.T, admin, stranger *rest.Config) {
 	}
 }
 
-// Every replica has a cache; and one that is stopped before it is filled is not held up.
-func TestTidyWaitsForTheCacheAndNoLonger(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	tidy := startup.Tidy{Cache: &informertest.FakeInformers{Synced: new(false)}}
-	if err := tidy.Start(ctx); err != nil || tidy.NeedLeaderElection() {
-		t.Errorf("got %v, and needs to lead: %v", err, tidy.NeedLeaderElection())
+// Every replica has a cache, and does not wait to lead; a leader's first passes come after that.
+func TestTidyCollects(t *testing.T) {
+	for name, tc := range map[string]struct {
+		leader bool
+		after  time.Duration
+	}{
+		"any replica, at once":           {leader: false, after: 0},
+		"a leader, after the first pass": {leader: true, after: 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tidy := startup.Tidy{Cache: &informertest.FakeInformers{Synced: new(true)}, Leader: tc.leader}
+				began, before := time.Now(), forcedCollections()
+				if err := tidy.Start(t.Context()); err != nil || tidy.NeedLeaderElection() != tc.leader {
+					t.Errorf("got %v, and needs to lead: %v", err, tidy.NeedLeaderElection())
+				}
+				if forcedCollections() == before || time.Since(began) != tc.after {
+					t.Errorf("collected %d times, after %s", forcedCollections()-before, time.Since(began))
+				}
+			})
+		})
 	}
+}
+
+// One that is stopped is not held up: neither before the cache is filled, nor during the first passes.
+func TestTidyEndsWithItsContext(t *testing.T) {
+	for name, tidy := range map[string]startup.Tidy{
+		"cache not filled": {Cache: &informertest.FakeInformers{Synced: new(false)}},
+		"first passes":     {Cache: &informertest.FakeInformers{Synced: new(true)}, Leader: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				began, before := time.Now(), forcedCollections()
+				if err := tidy.Start(ctx); err != nil || forcedCollections() != before || time.Since(began) != 0 {
+					t.Errorf("got %v after %s, and collected %d times",
+						err, time.Since(began), forcedCollections()-before)
+				}
+			})
+		})
+	}
+}
+
+func forcedCollections() uint32 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.NumForcedGC
 }
