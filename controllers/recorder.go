@@ -11,7 +11,7 @@ const (
 	// eventsPerSecond is as many as somebody may read. Each event is a write to Kubernetes, as large as those that matter.
 	eventsPerSecond = 1
 	// eventBurst is how many may come at once: those of all that people apply together, in most cases.
-	eventBurst = 100
+	eventBurst = 50
 )
 
 // thriftyRecorder drops events that come faster than anybody reads them. Conditions and metrics tell everything that

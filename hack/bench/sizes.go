@@ -10,17 +10,23 @@ type sizes struct {
 	// repeats is how often a row is run, unless it needs fewer.
 	repeats int
 	create  []createSize
-	// competitor, noQuota and writes are numbers of rooms.
-	competitor, noQuota, writes int
-	verified                    verifiedSize
-	restart                     restartSize
-	memory                      memorySize
-	deaths                      deathsSize
-	destroyed                   destroyedSize
-	outage                      outageSize
+	// competitor and writes are numbers of rooms.
+	competitor, writes int
+	noQuota            turnsSize
+	verified           verifiedSize
+	restart            restartSize
+	memory             memorySize
+	deaths             deathsSize
+	destroyed          destroyedSize
+	outage             outageSize
 }
 
 type createSize struct{ rooms, repeats int }
+
+type turnsSize struct {
+	rooms int // In all turns together.
+	turns int
+}
 
 type verifiedSize struct {
 	rooms    int
@@ -60,7 +66,7 @@ var fullSizes = sizes{
 	repeats:    3,
 	create:     []createSize{{100, 5}, {1000, 3}, {10000, 1}},
 	competitor: 1000,
-	noQuota:    5000,
+	noQuota:    turnsSize{rooms: 5000, turns: 10},
 	writes:     100,
 	verified:   verifiedSize{rooms: 5000, interval: 30 * time.Second, window: time.Minute, changes: 60},
 	restart:    restartSize{rooms: 5000, window: time.Minute},
@@ -75,7 +81,7 @@ var quickSizes = sizes{
 	repeats:    1,
 	create:     []createSize{{40, 1}},
 	competitor: 30,
-	noQuota:    200,
+	noQuota:    turnsSize{rooms: 200, turns: 1},
 	writes:     10,
 	verified:   verifiedSize{rooms: 200, interval: time.Second, window: 3 * time.Second, changes: 10},
 	restart:    restartSize{rooms: 200, window: 3 * time.Second},
@@ -91,7 +97,7 @@ const createRow = "create"
 // fixedRows are the rows besides those of createRow.
 var fixedRows = []row{
 	{name: "competitor", run: (*bench).measureCompetitor, repeats: 2},
-	{name: "no-quota", run: (*bench).measureNoQuota},
+	{name: "no-quota", run: (*bench).measureNoQuota, repeats: 5},
 	{name: "writes", run: (*bench).measureWrites},
 	{name: "verified", run: (*bench).measureVerified, repeats: 2},
 	{name: "restart", run: (*bench).measureRestart, repeats: 2},

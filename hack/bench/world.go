@@ -52,7 +52,7 @@ type world struct {
 	plan       plan
 	dir        string
 	kubeconfig string
-	running    *testbed.Processes
+	processes  []*testbed.Process
 	failed     context.CancelCauseFunc
 	kube       client.Client
 	apiServer  *apiServer
@@ -69,13 +69,15 @@ func (b *bench) inWorld(ctx context.Context, plan plan, f func(context.Context, 
 	if err != nil {
 		return fmt.Errorf("making a directory for logs: %w", err)
 	}
-	w := &world{bench: b, plan: plan, dir: dir, running: b.running, failed: cancel}
+	w := &world{bench: b, plan: plan, dir: dir, failed: cancel}
 	defer func() {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause // Whatever failed, failed because of it.
 		}
 		cancel(nil) // First the watch, then what it watches.
-		w.running.Stop()
+		for _, p := range slices.Backward(w.processes) {
+			p.Stop()
+		}
 	}()
 	if err := w.build(ctx); err != nil {
 		return fmt.Errorf("building the world: %w", err)
@@ -84,7 +86,11 @@ func (b *bench) inWorld(ctx context.Context, plan plan, f func(context.Context, 
 }
 
 func (w *world) start(ctx context.Context, c testbed.Child) (*testbed.Process, error) {
-	return w.running.Start(ctx, w.dir, c, w.failed)
+	p, err := w.running.Start(ctx, w.dir, c, w.failed)
+	if err == nil {
+		w.processes = append(w.processes, p)
+	}
+	return p, err
 }
 
 func (w *world) build(ctx context.Context) error {
