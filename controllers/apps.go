@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 	"github.com/zim-operator/zim-operator/internal/zim"
 )
 
@@ -90,6 +91,15 @@ func (r *appRegistry) get(name types.NamespacedName) *app {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.apps[name]
+}
+
+// of returns what is known of a ZimApp; nil if nothing is, as of one that was applied anew under the name of another.
+func (r *appRegistry) of(object *zimv1alpha1.ZimApp) *app {
+	known := r.get(types.NamespacedName{Namespace: object.Namespace, Name: object.Name})
+	if known == nil || known.uid != object.UID {
+		return nil
+	}
+	return known
 }
 
 // put records what a pass over a ZimApp found.

@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -94,6 +95,20 @@ var _ = Describe("Attributes", func() {
 		w.pass(ctx, room)
 		Expect(live()).To(BeEmpty())
 		Expect(w.get(ctx, room).Status.Room.Attributes).To(BeEmpty())
+	})
+
+	It("tell that others created the room again, also if that could not be written at once", func(ctx context.Context) {
+		room := w.applied(ctx)
+		Expect(w.simulator.DestroyRoom(testAppID, "Room1")).To(Succeed())
+		Expect(w.simulator.CreateRoom(testAppID, zimsim.Room{ID: "Room1", DestroyDelay: time.Hour})).To(Succeed())
+		w.advance(w.pass(ctx, room).RequeueAfter)
+		w.writeError = func() error { return errors.New("the API server is away") }
+		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		Expect(err).To(HaveOccurred())
+		w.writeError = nil
+		w.advance(2 * time.Second)
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room).Status.Room.Origin).To(Equal(zimv1alpha1.RoomOriginAdopted))
 	})
 
 	It("tell when others created the room again: it is theirs from then on", func(ctx context.Context) {

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,11 +112,14 @@ type news struct {
 }
 
 // keepUnwritten notes that the status could not be written: the next pass is due soon, and must know what this one
-// created. It has to ask ZIM again, so it waits longer each time.
+// created, and that others did. It has to ask ZIM again, so it waits longer each time.
 func (m *roomMemory) keepUnwritten(p *pass, now time.Time) {
 	m.unwritten = nil
 	if p.created {
 		m.unwritten = &creation{room: *p.room.Status.Room.DeepCopy(), appRef: p.room.Status.AppRef, news: p.news}
+	}
+	if p.replacedByOthers {
+		m.attributeSeq = math.MaxInt // Whatever is counted next is less: others have created the room.
 	}
 	m.unwrittenTimes++
 	m.tried, m.nextLook = attempt{}, now

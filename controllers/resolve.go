@@ -115,7 +115,7 @@ func (r *appResolver) lookUp(ctx context.Context, room *zimv1alpha1.ZimRoom, fou
 		}
 		return found, nil
 	}
-	found.app = r.registry.get(found.name)
+	found.app = r.registry.of(object)
 	found.unseen = found.app == nil || found.app.isUndecided()
 	if found.app != nil && found.app.refusal != nil {
 		found.obstacle = &obstacle{

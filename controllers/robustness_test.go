@@ -263,30 +263,39 @@ var _ = Describe("An object that is applied anew under the same name while its p
 		}
 	}
 
-	It("does not get the status of the ZimRoom that was there before", func(ctx context.Context) {
-		w := newWorld(ctx)
-		room := w.applied(ctx, withPolicy(zimv1alpha1.DeletionPolicyRetain))
-		w.advance(w.pass(ctx, room).RequeueAfter)
-		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom", Times: 1})
-		var fresh *zimv1alpha1.ZimRoom
-		duringCall(w, "CreateRoom", func() {
-			Expect(apiServer.Delete(ctx, room)).To(Succeed())
-			fresh = w.apply(ctx, withID("Room2"))
-		})
-		w.pass(ctx, room)
-		Expect(w.get(ctx, fresh).Status.Conditions).To(BeEmpty())
-		w.pass(ctx, fresh)
-		Expect(w.get(ctx, fresh).Status.Room.ID).To(Equal("Room2"))
-	})
+	DescribeTable("does not get the status of the ZimRoom that was there before",
+		func(ctx context.Context, confirmed bool) {
+			w := newWorld(ctx)
+			room := w.apply(ctx, withPolicy(zimv1alpha1.DeletionPolicyRetain))
+			if confirmed {
+				w.pass(ctx, room)
+				w.advance(w.pass(ctx, room).RequeueAfter)
+				w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom", Times: 1})
+			}
+			var fresh *zimv1alpha1.ZimRoom
+			duringCall(w, "CreateRoom", func() {
+				Expect(apiServer.Delete(ctx, room)).To(Succeed())
+				fresh = w.apply(ctx, withID("Room2"))
+			})
+			_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+			Expect(apierrors.IsConflict(err)).To(BeTrue(), "got %v", err)
+			Expect(w.get(ctx, fresh).Status.Conditions).To(BeEmpty())
+			w.pass(ctx, fresh)
+			Expect(w.get(ctx, fresh).Status.Room.ID).To(Equal("Room2"))
+		},
+		Entry("whose room had been confirmed", true),
+		Entry("whose room was just made", false),
+	)
 
-	It("need not be there: one that is gone is no obstacle", func(ctx context.Context) {
+	It("is not asked for what another ZimApp allowed", func(ctx context.Context) {
 		w := newWorld(ctx)
-		room := w.applied(ctx, withPolicy(zimv1alpha1.DeletionPolicyRetain))
-		w.advance(w.pass(ctx, room).RequeueAfter)
-		w.inject(zimsim.Fault{Kind: zimsim.FaultCode, Code: 660000002, Action: "CreateRoom", Times: 1})
-		duringCall(w, "CreateRoom", func() { Expect(apiServer.Delete(ctx, room)).To(Succeed()) })
+		Expect(apiServer.Delete(ctx, w.app(ctx))).To(Succeed())
+		w.createAppObject(ctx, w.namespace, func(app *zimv1alpha1.ZimApp) { app.Spec.FromUserID = "another" })
+		room := w.applyAndPass(ctx)
+		Expect(w.calls()).To(BeEmpty(), "the pass over the ZimApp wakes it")
+		w.reconcileApp(ctx, w.namespace)
 		w.pass(ctx, room)
-		Expect(w.isGone(ctx, room)).To(BeTrue())
+		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
 	})
 
 	It("is not accepted with what another ZimApp had", func(ctx context.Context) {
@@ -301,6 +310,44 @@ var _ = Describe("An object that is applied anew under the same name while its p
 		Expect(apierrors.IsConflict(err)).To(BeTrue(), "got %v", err)
 		Expect(w.app(ctx).Spec.AppID).To(BeEquivalentTo(2))
 		Expect(w.app(ctx).Status.Conditions).To(BeEmpty())
+	})
+})
+
+var _ = Describe("What ZIM said during an edit", func() {
+	var w *world
+
+	BeforeEach(func(ctx context.Context) { w = newWorld(ctx) })
+
+	// duringWrite does something once, just before the next write.
+	duringWrite := func(do func()) {
+		w.writeError = func() error {
+			w.writeError = nil
+			do()
+			return nil
+		}
+	}
+	label := func(room *zimv1alpha1.ZimRoom) { room.Labels = map[string]string{"team": "a"} }
+
+	It("about a new room is written", func(ctx context.Context) {
+		room := w.apply(ctx, withPolicy(zimv1alpha1.DeletionPolicyRetain))
+		duringWrite(func() { w.edit(ctx, room, label) })
+		w.pass(ctx, room)
+		Expect(w.get(ctx, room)).To(beReady(metav1.ConditionTrue, zimv1alpha1.ReasonRoomCreated))
+		Expect(w.get(ctx, room).Labels).To(HaveKey("team"))
+		Expect(w.calls()).To(Equal([]string{"CreateRoom"}))
+	})
+
+	It("is not written over what another ZimRoom handed over", func(ctx context.Context) {
+		room := w.applied(ctx)
+		w.edit(ctx, room, func(room *zimv1alpha1.ZimRoom) { room.Spec.Attributes[0].Value = "more" })
+		duringWrite(func() {
+			heir := w.get(ctx, room)
+			heir.Status.Room.Name = "handed over"
+			Expect(apiServer.Status().Update(ctx, heir)).To(Succeed())
+		})
+		_, err := w.operator.Rooms.Reconcile(ctx, request(room.Namespace, room.Name))
+		Expect(apierrors.IsConflict(err)).To(BeTrue(), "got %v", err)
+		Expect(w.get(ctx, room).Status.Room.Name).To(Equal("handed over"))
 	})
 })
 

@@ -266,7 +266,9 @@ func (r *ZimAppReconciler) writeStatus(
 	if equality.Semantic.DeepEqual(p.base.Status, p.object.Status) {
 		return nil
 	}
-	if err := r.Status().Patch(ctx, p.object.DeepCopy(), statusPatchOf(p)); err != nil {
+	// With a lock: should another ZimApp have been applied under the same name meanwhile, this is not true of it.
+	patch := client.MergeFromWithOptions(p.base, client.MergeFromWithOptimisticLock{})
+	if err := r.Status().Patch(ctx, p.object.DeepCopy(), patch); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
@@ -284,15 +286,6 @@ func (r *ZimAppReconciler) writeStatus(
 	}
 	logConditions(ctrl.LoggerFrom(ctx), p.base.Status.Conditions, p.object.Status.Conditions)
 	return nil
-}
-
-// statusPatchOf has an optimistic lock if it says that ZIM takes other credentials than before: should another ZimApp
-// have been applied under the same name meanwhile, nobody has tried its credentials.
-func statusPatchOf(p *appPass) client.Patch {
-	if p.object.Status.AcceptedSecretVersion == p.base.Status.AcceptedSecretVersion {
-		return client.MergeFrom(p.base)
-	}
-	return client.MergeFromWithOptions(p.base, client.MergeFromWithOptimisticLock{})
 }
 
 // comeBack asks for a pass when the next probe is due, or to count again who still uses a ZimApp that is being deleted.

@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -315,53 +314,46 @@ func (r *ZimRoomReconciler) patchStatus(ctx context.Context, p *pass) error {
 	// it is.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	answer, err := r.sendStatus(ctx, p)
+	written, err := r.sendStatus(ctx, p)
 	if err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		return fmt.Errorf("writing status: %w", err)
 	}
-	written, err := r.afterStatusPatch(ctx, p, answer.ObjectMeta)
-	if err != nil {
-		return fmt.Errorf("reading the ZimRoom whose status was written: %w", err)
-	}
 	r.remember(ctx, p, written)
 	return nil
 }
 
-// sendStatus patches the ZimRoom that the pass has read, and no other. If it was edited meanwhile, what ZIM said of a
-// confirmed room is true all the same; but one that had none may have been handed its room, which only another pass
-// can tell.
-func (r *ZimRoomReconciler) sendStatus(ctx context.Context, p *pass) (*metav1.PartialObjectMetadata, error) {
-	patch := statusPatch{before: p.base.Status, after: p.room.Status, lock: p.base.ResourceVersion}
-	answer := answerTo(p.room)
-	err := r.Status().Patch(ctx, answer, patch)
-	if !apierrors.IsConflict(err) || p.base.Status.Room == nil {
-		return answer, err
+// sendStatus patches the ZimRoom that the pass has read, and returns it as it is then. What ZIM said is true also if
+// the manifest was edited meanwhile; but not of one that was applied anew under the same name, nor of one that was
+// handed another's room: for these, the conflict is the answer.
+func (r *ZimRoomReconciler) sendStatus(ctx context.Context, p *pass) (*zimv1alpha1.ZimRoom, error) {
+	written, conflict := r.sendStatusOnto(ctx, p, p.base)
+	if !apierrors.IsConflict(conflict) {
+		return written, conflict
 	}
-	live, readErr := r.readLive(ctx, p)
-	if readErr != nil {
-		return nil, readErr
+	live, err := r.readLive(ctx, p)
+	switch {
+	case err != nil:
+		return nil, err
+	case live == nil, live.UID != p.room.UID, !equality.Semantic.DeepEqual(live.Status.Room, p.base.Status.Room):
+		return nil, conflict
 	}
-	if live == nil || live.UID != p.room.UID { // It was deleted, and maybe applied again.
-		return nil, apierrors.NewNotFound(zimv1alpha1.GroupVersion.WithResource("zimrooms").GroupResource(), p.room.Name)
-	}
-	patch.lock = live.ResourceVersion
-	answer = answerTo(p.room)
-	return answer, r.Status().Patch(ctx, answer, patch)
+	return r.sendStatusOnto(ctx, p, live)
 }
 
-// afterStatusPatch returns the ZimRoom as it is with the status of the pass; nil if it is gone. The answer to the patch
-// has only its metadata; should these say that the manifest was edited meanwhile, the pass does not know it.
-func (r *ZimRoomReconciler) afterStatusPatch(
-	ctx context.Context, p *pass, answer metav1.ObjectMeta,
+// sendStatusOnto patches a version of the ZimRoom.
+func (r *ZimRoomReconciler) sendStatusOnto(
+	ctx context.Context, p *pass, version *zimv1alpha1.ZimRoom,
 ) (*zimv1alpha1.ZimRoom, error) {
-	if answer.Generation != p.room.Generation {
-		return r.readLive(ctx, p)
+	answer := answerTo(p.room)
+	patch := statusPatch{before: p.base.Status, after: p.room.Status, lock: version.ResourceVersion}
+	if err := r.Status().Patch(ctx, answer, patch); err != nil {
+		return nil, err
 	}
-	written := p.room.DeepCopy()
-	written.ObjectMeta = answer
+	written := version.DeepCopy()
+	written.ObjectMeta, written.Status = answer.ObjectMeta, *p.room.Status.DeepCopy()
 	return written, nil
 }
 
