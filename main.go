@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,10 +46,6 @@ const (
 	leaseValidity = leaseDuration - time.Second
 )
 
-// gcPercent is below Go's default, unless GOGC says otherwise: with 10,000 ZimRooms most of the manager's memory would
-// be garbage that waits to be collected, and the manager has little else to do.
-const gcPercent = 75
-
 // uncached are read one by one, by name: the cache of all Secrets of a cluster can be larger than everything else.
 var uncached = []client.Object{&corev1.Secret{}}
 
@@ -72,9 +67,6 @@ func run() error {
 	if o.ShowVersion {
 		_, err := fmt.Fprintln(os.Stdout, version.String())
 		return err
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
 	}
 	manager, lock, err := newManager(o)
 	if err != nil {
@@ -108,6 +100,7 @@ func newManager(o options.Options) (ctrl.Manager, *leadership.Lock, error) {
 	lock := leadership.NewLock(leaseValidity)
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                              scheme,
+		MapperProvider:                      startup.NewMapper,
 		Metrics:                             metricsOptions,
 		HealthProbeBindAddress:              o.ProbeAddress,
 		PprofBindAddress:                    o.PprofAddress,

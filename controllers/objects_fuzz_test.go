@@ -128,7 +128,6 @@ func runCacheSide(t *testing.T, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimA
 		{ObjectOld: room, ObjectNew: &zimv1alpha1.ZimRoom{}}, {ObjectOld: &zimv1alpha1.ZimRoom{}, ObjectNew: room},
 	} {
 		roomChanged().Update(update)
-		claimChanged().Update(update)
 		pinOf(update.ObjectOld)
 	}
 	appChangedByOthers().Update(event.UpdateEvent{ObjectOld: app, ObjectNew: &zimv1alpha1.ZimApp{}})
@@ -202,7 +201,6 @@ func runBesidePasses(t *testing.T, operator *Controllers, room *zimv1alpha1.ZimR
 	ctx := t.Context()
 	queue := workqueue.NewTypedRateLimitingQueue(kubernetesBackoff())
 	defer queue.ShutDown()
-	operator.siblingsOfRoom(ctx, room)
 	operator.roomsOfNamespace(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fuzzNamespace}})
 	operator.appsOfSecret(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: fuzzNamespace, Name: "zim"}})
 	operator.appChanged(client.ObjectKeyFromObject(app), true)
@@ -210,8 +208,10 @@ func runBesidePasses(t *testing.T, operator *Controllers, room *zimv1alpha1.ZimR
 		{ObjectOld: room, ObjectNew: &zimv1alpha1.ZimRoom{}}, {ObjectOld: &zimv1alpha1.ZimRoom{}, ObjectNew: room},
 	} {
 		operator.heldApps().Update(ctx, update, queue)
-		operator.roomCached(ctx, update, queue)
+		operator.siblings().Update(ctx, update, queue)
 	}
+	operator.siblings().Create(ctx, event.CreateEvent{Object: room}, queue)
+	operator.siblings().Delete(ctx, event.DeleteEvent{Object: room}, queue)
 	operator.heldApps().Delete(ctx, event.DeleteEvent{Object: room}, queue)
 
 	signers, _ := operator.Callbacks().Signers(ctx, uint32(app.Spec.AppID))

@@ -181,9 +181,7 @@ func (c *Controllers) setupApps(manager ctrl.Manager) error {
 func (c *Controllers) setupRooms(manager ctrl.Manager) error {
 	rooms := ctrl.NewControllerManagedBy(manager).
 		For(&zimv1alpha1.ZimRoom{}, builder.WithPredicates(roomChanged())).
-		Watches(&zimv1alpha1.ZimRoom{}, handler.EnqueueRequestsFromMapFunc(c.siblingsOfRoom),
-			builder.WithPredicates(claimChanged())).
-		Watches(&zimv1alpha1.ZimRoom{}, handler.Funcs{UpdateFunc: c.roomCached}).
+		Watches(&zimv1alpha1.ZimRoom{}, c.siblings()).
 		WatchesRawSource(c.wakeRooms).
 		WithOptions(c.controllerOptions())
 	if len(c.options.WatchedNamespaces) > 0 {

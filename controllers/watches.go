@@ -31,17 +31,6 @@ func roomChanged() predicate.Predicate {
 	}
 }
 
-// claimChanged lets through what can make another ZimRoom the holder of a room.
-func claimChanged() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, after := e.ObjectOld.(*zimv1alpha1.ZimRoom), e.ObjectNew.(*zimv1alpha1.ZimRoom)
-			return hasLetGo(before) != hasLetGo(after) // The finalizer of others may hold it longer.
-		},
-	}
-}
-
 // appChangedByOthers lets through what a pass over a ZimApp may have to act on. A finalizer that went by mistake is to
 // come back.
 func appChangedByOthers() predicate.Predicate {
@@ -119,10 +108,37 @@ func pinOf(object client.Object) *types.NamespacedName {
 // isHeld tells whether a ZimApp has the finalizer.
 func (c *Controllers) isHeld(ctx context.Context, name types.NamespacedName) bool {
 	var app zimv1alpha1.ZimApp
-	if err := c.options.Client.Get(ctx, name, &app); err != nil {
+	if err := c.options.Client.Get(ctx, name, &app, client.UnsafeDisableDeepCopy); err != nil {
 		return false // The pass over it, if it is there, finds out.
 	}
 	return controllerutil.ContainsFinalizer(&app, zimv1alpha1.Finalizer)
+}
+
+// siblings asks for passes over the other ZimRooms that name a room when another of them may become its holder. It also
+// notes that the cache has a newer version of a ZimRoom: one handler for both, because each has a copy of every event.
+func (c *Controllers) siblings() handler.EventHandler {
+	ask := func(ctx context.Context, object client.Object, queue requestQueue) {
+		for _, sibling := range c.siblingsOfRoom(ctx, object) {
+			queue.Add(sibling)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, queue requestQueue) {
+			if !e.IsInInitialList {
+				ask(ctx, e.Object, queue)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue requestQueue) {
+			before, after := e.ObjectOld.(*zimv1alpha1.ZimRoom), e.ObjectNew.(*zimv1alpha1.ZimRoom)
+			c.Rooms.cacheChanged(after)
+			if hasLetGo(before) != hasLetGo(after) { // The finalizer of others may hold it longer.
+				ask(ctx, after, queue)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue requestQueue) {
+			ask(ctx, e.Object, queue)
+		},
+	}
 }
 
 // siblingsOfRoom returns the other ZimRooms that name the same room.
@@ -135,11 +151,6 @@ func (c *Controllers) siblingsOfRoom(ctx context.Context, object client.Object) 
 		}
 	}
 	return requests
-}
-
-// roomCached notes that the cache has a newer version of a ZimRoom. It asks for no pass.
-func (c *Controllers) roomCached(_ context.Context, e event.UpdateEvent, _ requestQueue) {
-	c.Rooms.cacheChanged(e.ObjectNew.(*zimv1alpha1.ZimRoom))
 }
 
 // roomsOfNamespace returns the ZimRooms of a namespace that depend on its labels, or are being deleted, and those
