@@ -109,6 +109,23 @@ func collectIndexes(t *testing.T) fuzzIndexes {
 	return indexes
 }
 
+// newFakeKubernetes returns a client that has the objects, and finds them by the cache's indexes.
+func newFakeKubernetes(t *testing.T, objects ...client.Object) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{zimv1alpha1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&zimv1alpha1.ZimRoom{}, &zimv1alpha1.ZimApp{})
+	for _, index := range collectIndexes(t) {
+		builder = builder.WithIndex(index.object, index.field, index.keys)
+	}
+	return builder.Build()
+}
+
 // runCacheSide runs what the cache calls for each object: transform, indexes, predicates, event handlers.
 func runCacheSide(t *testing.T, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimApp) {
 	t.Helper()
@@ -136,21 +153,11 @@ func runCacheSide(t *testing.T, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimA
 // runPasses lets an operator work on both, as they are, then edited, then deleted.
 func runPasses(t *testing.T, room *zimv1alpha1.ZimRoom, app *zimv1alpha1.ZimApp) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{zimv1alpha1.AddToScheme, corev1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: fuzzNamespace, Name: "zim"},
 		Data:       map[string][]byte{"serverSecret": []byte(fuzzSecret)},
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(room, app).WithObjects(room, app, secret)
-	for _, index := range collectIndexes(t) {
-		builder = builder.WithIndex(index.object, index.field, index.keys)
-	}
-	kubernetes := builder.Build()
+	kubernetes := newFakeKubernetes(t, room, app, secret)
 	operator := New(Options{
 		Client: kubernetes, LiveReader: kubernetes, Recorder: events.NewFakeRecorder(1000), NewClient: simulatedClients(),
 		OperatorNamespace: "operator", VerifyInterval: time.Minute, MaxConcurrentReconciles: 10,

@@ -17,6 +17,10 @@ import (
 	zimv1alpha1 "github.com/zim-operator/zim-operator/api/v1alpha1"
 )
 
+// isAnother tells whether an update is about another object than before: one that was deleted and applied anew while
+// the watch had a gap.
+func isAnother(e event.UpdateEvent) bool { return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() }
+
 // roomChanged lets through what a pass may have to act on. The operator's own status patches, and the informer's
 // resync, do not wake anything.
 func roomChanged() predicate.Predicate {
@@ -24,7 +28,7 @@ func roomChanged() predicate.Predicate {
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			const requested, callback = zimv1alpha1.ReconcileRequestedAtAnnotation, zimv1alpha1.CallbackReceivedAtAnnotation
 			before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
-			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+			return isAnother(e) || e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
 				before[requested] != after[requested] || before[callback] != after[callback] ||
 				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
 		},
@@ -36,7 +40,7 @@ func roomChanged() predicate.Predicate {
 func appChangedByOthers() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return !slices.Equal(e.ObjectOld.GetFinalizers(), e.ObjectNew.GetFinalizers())
+			return isAnother(e) || !slices.Equal(e.ObjectOld.GetFinalizers(), e.ObjectNew.GetFinalizers())
 		},
 	})
 }
@@ -74,22 +78,26 @@ func (c *Controllers) appsOfSecret(ctx context.Context, secret client.Object) []
 // heldApps asks for a pass over a ZimApp when its finalizer is to come or to go: with the first ZimRoom that was
 // confirmed with it, and with the last. The others cost no pass.
 func (c *Controllers) heldApps() handler.EventHandler {
+	gone := func(ctx context.Context, room client.Object, queue requestQueue) {
+		pin := pinOf(room)
+		if pin == nil || !c.isHeld(ctx, *pin) {
+			return
+		}
+		if len(c.listRooms(ctx, client.MatchingFields{roomPinnedAppIndex: pin.String()}, client.Limit(1))) == 0 {
+			queue.Add(reconcile.Request{NamespacedName: *pin})
+		}
+	}
 	return handler.Funcs{
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue requestQueue) {
 			before, after := pinOf(e.ObjectOld), pinOf(e.ObjectNew)
 			if before == nil && after != nil && !c.isHeld(ctx, *after) {
 				queue.Add(reconcile.Request{NamespacedName: *after})
 			}
-		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue requestQueue) {
-			pin := pinOf(e.Object)
-			if pin == nil || !c.isHeld(ctx, *pin) {
-				return
-			}
-			if len(c.listRooms(ctx, client.MatchingFields{roomPinnedAppIndex: pin.String()}, client.Limit(1))) == 0 {
-				queue.Add(reconcile.Request{NamespacedName: *pin})
+			if isAnother(e) {
+				gone(ctx, e.ObjectOld, queue)
 			}
 		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, queue requestQueue) { gone(ctx, e.Object, queue) },
 	}
 }
 
@@ -115,7 +123,8 @@ func (c *Controllers) isHeld(ctx context.Context, name types.NamespacedName) boo
 }
 
 // siblings asks for passes over the other ZimRooms that name a room when another of them may become its holder. It also
-// notes that the cache has a newer version of a ZimRoom: one handler for both, because each has a copy of every event.
+// notes that the cache has a newer version of a ZimRoom: one handler for both, because every event passes through a
+// queue and a goroutine of each.
 func (c *Controllers) siblings() handler.EventHandler {
 	ask := func(ctx context.Context, object client.Object, queue requestQueue) {
 		for _, sibling := range c.siblingsOfRoom(ctx, object) {
@@ -131,7 +140,10 @@ func (c *Controllers) siblings() handler.EventHandler {
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, queue requestQueue) {
 			before, after := e.ObjectOld.(*zimv1alpha1.ZimRoom), e.ObjectNew.(*zimv1alpha1.ZimRoom)
 			c.Rooms.cacheChanged(after)
-			if hasLetGo(before) != hasLetGo(after) { // The finalizer of others may hold it longer.
+			if isAnother(e) {
+				ask(ctx, before, queue) // It may have named another room.
+			}
+			if isAnother(e) || hasLetGo(before) != hasLetGo(after) { // The finalizer of others may hold it longer.
 				ask(ctx, after, queue)
 			}
 		},

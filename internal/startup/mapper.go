@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// NewMapper returns what finds the resources of kinds, at the API server and once each: clients ask for the same few
-// with every patch, and for chosen namespaces with every look into the cache.
+// NewMapper returns what finds the resources of kinds, and remembers them. controller-runtime's own looks through all
+// API groups each time: for every patch whose answer is metadata, with chosen namespaces for every look into the cache.
 func NewMapper(config *rest.Config, httpClient *http.Client) (meta.RESTMapper, error) {
 	dynamic, err := apiutil.NewDynamicRESTMapper(config, httpClient)
 	if err != nil {

@@ -2,6 +2,7 @@ package startup
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -18,43 +19,46 @@ type askedMapper struct {
 }
 
 func (m *askedMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
-	for _, version := range versions {
-		m.asked = append(m.asked, kind.Kind+"."+version)
-	}
+	m.asked = append(m.asked, fmt.Sprint(kind, versions))
 	if !m.known[kind.Kind] {
 		return nil, errors.New("no such kind")
 	}
-	return &meta.RESTMapping{GroupVersionKind: kind.WithVersion(slices.Concat(versions, []string{"preferred"})[0])}, nil
+	return &meta.RESTMapping{GroupVersionKind: kind.WithVersion(fmt.Sprint(versions))}, nil
 }
 
 func TestMapperAsksOnceForEachKindThatIsThere(t *testing.T) {
 	source := &askedMapper{known: map[string]bool{"ZimRoom": true}}
 	remembering := &mapper{RESTMapper: source}
-	find := func(kind string, versions ...string) (found string) {
-		mapping, err := remembering.RESTMapping(schema.GroupKind{Group: "zim.zego.im", Kind: kind}, versions...)
-		if err != nil {
-			return ""
+	find := func(group, kind string, versions ...string) error {
+		wanted := schema.GroupKind{Group: group, Kind: kind}
+		mapping, err := remembering.RESTMapping(wanted, versions...)
+		if err == nil && mapping.GroupVersionKind != wanted.WithVersion(fmt.Sprint(versions)) {
+			t.Errorf("got %v for %v %v", mapping.GroupVersionKind, wanted, versions)
 		}
-		return mapping.GroupVersionKind.Kind + "." + mapping.GroupVersionKind.Version
+		return err
 	}
+	var want []string
 	for range 2 {
-		for _, version := range []string{"v1", "v2"} {
-			if got, want := find("ZimRoom", version), "ZimRoom."+version; got != want {
-				t.Errorf("got %q, want %q", got, want)
+		for _, group := range []string{"a", "b"} {
+			for _, versions := range [][]string{{"v1"}, {"v2"}, {}, {"v1", "v2"}} {
+				if err := find(group, "ZimRoom", versions...); err != nil {
+					t.Error(err)
+				}
+				asked := fmt.Sprint(schema.GroupKind{Group: group, Kind: "ZimRoom"}, versions)
+				if len(versions) != 1 || !slices.Contains(want, asked) {
+					want = append(want, asked)
+				}
 			}
 		}
-		if got := find("ZimRoom"); got != "ZimRoom.preferred" {
-			t.Errorf("got %q without a version", got)
-		}
 	}
-	if got := find("ZimApp", "v1"); got != "" {
-		t.Errorf("got %q for what is not there", got)
+	if !slices.Equal(source.asked, want) {
+		t.Errorf("asked for %v, want %v", source.asked, want)
+	}
+	if find("a", "ZimApp", "v1") == nil {
+		t.Error("found what is not there")
 	}
 	source.known["ZimApp"] = true // Its CRD was installed.
-	if got := find("ZimApp", "v1"); got != "ZimApp.v1" {
-		t.Errorf("got %q for what came later", got)
-	}
-	if want := []string{"ZimRoom.v1", "ZimRoom.v2", "ZimApp.v1", "ZimApp.v1"}; !slices.Equal(source.asked, want) {
-		t.Errorf("asked for %v, want %v", source.asked, want)
+	if err := find("a", "ZimApp", "v1"); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,5 @@
-// Package startup tells, in one line, why the manager can't work, and when it can.
+// Package startup has what the manager begins with: it tells, in one line, why the manager can't work, and when it can,
+// and makes informers, mappings and memory fit for it.
 package startup
 
 import (
